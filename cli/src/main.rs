@@ -1,0 +1,2 @@
+//! The command `puna`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! GGUF files, version 2 and 3: untrusted bytes into typed views.

@@ -1,0 +1,12 @@
+//! From GGUF bytes to text, on the device itself.
+//!
+//! Bottom to top: [`gguf`] reads the file, [`tokenizer`] turns text into ids and back, [`model`]
+//! computes logits, [`sampler`] picks a token, [`chat`] speaks the model's own template.
+//!
+//! Nothing here logs a prompt or an answer.
+
+pub mod chat;
+pub mod gguf;
+pub mod model;
+pub mod sampler;
+pub mod tokenizer;
