@@ -1,0 +1,3 @@
+//! 64-bit Arm tiers.
+pub(crate) mod dotprod;
+pub(crate) mod neon;

@@ -1,0 +1,279 @@
+//! The vectors that meet the weights, quantized once and shared by every matrix of the same input.
+
+use crate::{Kernels, block::QK, block::QK_K};
+
+/// The form of activations; the quantized ones follow ggml's blocks of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types, reason = "GGUF's own spelling")]
+pub enum ActType {
+    /// As they are.
+    F32,
+    /// Per 32: `q = round(x / d)`, `d = max|x| / 127` rounded to half.
+    Q8_0,
+    /// `Q8_0`, and per 32 the sum `s = d * Σq` rounded to half.
+    Q8_1,
+    /// Per 256: `q = round(x / d)`, `d` a single, and `Σq` of every 16.
+    Q8_K,
+}
+
+impl ActType {
+    /// Activations per scale: 1, 32 or 256.
+    #[must_use]
+    pub const fn block_len(self) -> usize {
+        match self {
+            Self::F32 => 1,
+            Self::Q8_0 | Self::Q8_1 => QK,
+            Self::Q8_K => QK_K,
+        }
+    }
+
+    /// Activations per entry of `sums`: 32, or 16 for `Q8_K`.
+    const fn sum_len(self) -> usize {
+        match self {
+            Self::Q8_K => 16,
+            _ => QK,
+        }
+    }
+}
+
+/// One vector of `k` activations, borrowed.
+///
+/// Only [`Activations`] makes one, so the fields fit each other and no `qs` is −128.
+#[derive(Clone, Copy, Debug)]
+pub struct ActRow<'a> {
+    /// `ActType::F32`: the `k` values. Else empty.
+    pub(crate) f: &'a [f32],
+    /// The `k` quantized values, −127..=127. Empty for `F32`.
+    pub(crate) qs: &'a [i8],
+    /// Scale of each block: `k / 32` or `k / 256`.
+    pub(crate) d: &'a [f32],
+    /// `Q8_1`: `d * Σq` of each block. Else empty.
+    pub(crate) s: &'a [f32],
+    /// `Σq`, exact: of each 32 for `Q8_0` and `Q8_1`, of each 16 for `Q8_K`.
+    pub(crate) sums: &'a [i16],
+}
+
+/// `n` vectors of `k` activations each, borrowed: shape `(n, k)`.
+#[derive(Clone, Copy, Debug)]
+pub struct ActRows<'a> {
+    pub(crate) ty: ActType,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+    pub(crate) all: ActRow<'a>,
+}
+
+impl<'a> ActRows<'a> {
+    /// Form of the activations.
+    #[must_use]
+    pub const fn act_type(&self) -> ActType {
+        self.ty
+    }
+
+    /// Number of vectors.
+    #[must_use]
+    pub const fn n(&self) -> usize {
+        self.n
+    }
+
+    /// Length of each vector.
+    #[must_use]
+    pub const fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Plain `f32` vectors, not copied: shape `(x.len() / k, k)`.
+    ///
+    /// # Panics
+    /// If `x` is not whole vectors.
+    #[must_use]
+    pub fn from_f32(x: &'a [f32], k: usize) -> Self {
+        assert!(
+            k > 0 && x.len().is_multiple_of(k),
+            "activations: {} is not n * {k}",
+            x.len()
+        );
+        let all = ActRow {
+            f: x,
+            qs: &[],
+            d: &[],
+            s: &[],
+            sums: &[],
+        };
+        Self {
+            ty: ActType::F32,
+            n: x.len() / k,
+            k,
+            all,
+        }
+    }
+
+    /// Vector `i`.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    #[inline]
+    pub fn row(&self, i: usize) -> ActRow<'a> {
+        self.range(i, 1).all
+    }
+
+    /// Vectors `first .. first + n`.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    #[must_use]
+    #[inline]
+    pub fn range(&self, first: usize, n: usize) -> Self {
+        assert!(
+            first + n <= self.n,
+            "activations: {first} + {n} of {}",
+            self.n
+        );
+        let cut = |per: usize| first * (self.k / per)..(first + n) * (self.k / per);
+        let (block, sum) = (self.ty.block_len(), self.ty.sum_len());
+        let a = &self.all;
+        let all = match self.ty {
+            ActType::F32 => ActRow {
+                f: &a.f[cut(1)],
+                ..*a
+            },
+            ActType::Q8_1 => ActRow {
+                qs: &a.qs[cut(1)],
+                d: &a.d[cut(block)],
+                s: &a.s[cut(block)],
+                sums: &a.sums[cut(sum)],
+                ..*a
+            },
+            ActType::Q8_0 | ActType::Q8_K => ActRow {
+                qs: &a.qs[cut(1)],
+                d: &a.d[cut(block)],
+                sums: &a.sums[cut(sum)],
+                ..*a
+            },
+        };
+        Self { n, all, ..*self }
+    }
+}
+
+/// Room for quantized vectors; grows once to the largest use and is then reused.
+#[derive(Debug, Default)]
+pub struct Activations {
+    qs: Vec<i8>,
+    d: Vec<f32>,
+    s: Vec<f32>,
+    sums: Vec<i16>,
+}
+
+/// A few vectors of an [`Activations`], to be written by one thread.
+#[derive(Debug)]
+pub struct ActRowsMut<'a> {
+    pub(crate) ty: ActType,
+    pub(crate) qs: &'a mut [i8],
+    pub(crate) d: &'a mut [f32],
+    /// `Q8_1` only, else empty.
+    pub(crate) s: &'a mut [f32],
+    pub(crate) sums: &'a mut [i16],
+}
+
+impl Activations {
+    /// Makes room for `n` vectors of `k` in form `ty`, so that later uses up to this size allocate
+    /// nothing.
+    pub fn reserve(&mut self, ty: ActType, n: usize, k: usize) {
+        let grow = |len: usize, have: usize| if len > have { len } else { have };
+        if ty == ActType::F32 {
+            return;
+        }
+        let total = n * k;
+        self.qs.resize(grow(total, self.qs.len()), 0);
+        self.d
+            .resize(grow(total / ty.block_len(), self.d.len()), 0.0);
+        self.sums
+            .resize(grow(total / ty.sum_len(), self.sums.len()), 0);
+        if ty == ActType::Q8_1 {
+            self.s.resize(grow(total / QK, self.s.len()), 0.0);
+        }
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.qs.len() + 4 * (self.d.len() + self.s.len()) + 2 * self.sums.len()
+    }
+
+    /// The room for `n` vectors of `k`, cut into pieces of `step` vectors: `(first vector, piece)`.
+    /// Each piece is to be filled by [`Kernels::quantize`].
+    ///
+    /// # Panics
+    /// If `k` is not whole blocks of `ty`, or `ty` is `F32`, or `step` is 0.
+    pub fn pieces_mut(
+        &mut self,
+        ty: ActType,
+        n: usize,
+        k: usize,
+        step: usize,
+    ) -> impl Iterator<Item = (usize, ActRowsMut<'_>)> + Send {
+        assert!(ty != ActType::F32, "F32 activations are not quantized");
+        assert!(
+            k.is_multiple_of(ty.block_len()),
+            "activations: {k} is not whole blocks"
+        );
+        self.reserve(ty, n, k);
+        let (block, sum) = (ty.block_len(), ty.sum_len());
+        let mut qs = self.qs[..n * k].chunks_mut(step * k);
+        let mut d = self.d[..n * k / block].chunks_mut(step * k / block);
+        let mut sums = self.sums[..n * k / sum].chunks_mut(step * k / sum);
+        let n_s = if ty == ActType::Q8_1 { n * k / QK } else { 0 };
+        let mut s = self.s[..n_s].chunks_mut(step * k / block);
+        (0..n).step_by(step).map(move |first| {
+            let piece = ActRowsMut {
+                ty,
+                qs: qs.next().unwrap_or_default(),
+                d: d.next().unwrap_or_default(),
+                s: s.next().unwrap_or_default(),
+                sums: sums.next().unwrap_or_default(),
+            };
+            (first, piece)
+        })
+    }
+
+    /// The first `n` vectors of `k`, as written last in form `ty`.
+    ///
+    /// # Panics
+    /// If less was ever written.
+    #[must_use]
+    pub fn rows(&self, ty: ActType, n: usize, k: usize) -> ActRows<'_> {
+        let (block, sum) = (ty.block_len(), ty.sum_len());
+        let n_s = if ty == ActType::Q8_1 { n * k / QK } else { 0 };
+        let all = ActRow {
+            f: &[],
+            qs: &self.qs[..n * k],
+            d: &self.d[..n * k / block],
+            s: &self.s[..n_s],
+            sums: &self.sums[..n * k / sum],
+        };
+        ActRows { ty, n, k, all }
+    }
+
+    /// Quantizes `x`, shape `(x.len() / k, k)`, and lends the result. `F32` borrows `x` itself.
+    ///
+    /// # Panics
+    /// If `x` is not whole vectors, or `k` not whole blocks of `ty`.
+    #[must_use]
+    pub fn quantize<'a>(
+        &'a mut self,
+        kernels: &Kernels,
+        ty: ActType,
+        x: &'a [f32],
+        k: usize,
+    ) -> ActRows<'a> {
+        let plain = ActRows::from_f32(x, k);
+        if ty == ActType::F32 {
+            return plain;
+        }
+        let n = plain.n();
+        for (_, mut piece) in self.pieces_mut(ty, n, k, n.max(1)) {
+            kernels.quantize(x, &mut piece);
+        }
+        self.rows(ty, n, k)
+    }
+}

@@ -1,0 +1,425 @@
+//! The table of operations, chosen once for the CPU at hand.
+//!
+//! A table starts all scalar; each tier then overwrites what it has (`tier::install`). Building a
+//! table for a tier is the proof that this CPU runs it, so the calls below need no further check
+//! than their lengths.
+
+use crate::{
+    activations::{ActRow, ActRows, ActRowsMut},
+    block::{
+        self, BlockBf16, BlockF16, BlockF32, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0,
+        BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0, Quantize,
+    },
+    scalar,
+    tile::TileMut,
+    weight_type::WeightType,
+};
+
+/// A set of instructions that this crate has kernels for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Portable loops.
+    Scalar,
+    /// Arm NEON, every aarch64 CPU.
+    Neon,
+    /// NEON with the dot-product extension (Cortex-A76, Snapdragon 855 and later).
+    Dotprod,
+    /// x86-64 AVX2 with FMA and F16C.
+    Avx2,
+}
+
+/// A forced tier that does not exist or that this CPU cannot run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnavailableIsa {
+    /// What was asked for.
+    pub wanted: String,
+    /// The names that would have worked here, best first.
+    pub available: Vec<&'static str>,
+}
+
+impl std::fmt::Display for UnavailableIsa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = self.available.join(", ");
+        write!(
+            f,
+            "instruction set {:?} is not available here; this CPU has {list}",
+            self.wanted
+        )
+    }
+}
+impl std::error::Error for UnavailableIsa {}
+
+impl Isa {
+    /// Every tier, best first.
+    pub const ALL: [Self; 4] = [Self::Dotprod, Self::Neon, Self::Avx2, Self::Scalar];
+
+    /// The name that `PUNA_ISA` takes.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Neon => "neon",
+            Self::Dotprod => "dotprod",
+            Self::Avx2 => "avx2",
+        }
+    }
+
+    /// Whether this CPU runs it.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Dotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[allow(unreachable_patterns, reason = "the other architecture's tiers")]
+            _ => false,
+        }
+    }
+}
+
+/// One row times one vector.
+pub(crate) type Dot = unsafe fn(w: &[u8], x: ActRow<'_>) -> f32;
+/// Rows times one vector.
+pub(crate) type Gemv = unsafe fn(w: &[u8], x: ActRow<'_>, y: &mut [f32]);
+/// Rows times several vectors.
+pub(crate) type Gemm = unsafe fn(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>);
+/// Rows mixed by weights.
+pub(crate) type Mix = unsafe fn(v: &[u8], p: &[f32], out: &mut [f32]);
+
+/// The matrix operations of one weight type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MatKernels {
+    pub dot: Dot,
+    pub gemv: Gemv,
+    pub gemm: Gemm,
+}
+
+/// One entry per operation, all of them runnable on this CPU.
+#[derive(Clone, Debug)]
+pub struct Kernels {
+    isa: Isa,
+    pub(crate) mat: [MatKernels; WeightType::ALL.len()],
+    pub(crate) mix_f32: Mix,
+    pub(crate) mix_f16: Mix,
+    pub(crate) mix_q8_0: Mix,
+    pub(crate) quantize: unsafe fn(&[f32], &mut ActRowsMut<'_>),
+    pub(crate) rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),
+    pub(crate) rope: unsafe fn(&mut [f32], &[f32], &[f32]),
+    pub(crate) softmax: unsafe fn(&mut [f32]),
+    pub(crate) swiglu: unsafe fn(&mut [f32], &[f32]),
+    pub(crate) add: unsafe fn(&mut [f32], &[f32]),
+}
+
+/// The three matrix operations of a type from its dot product alone.
+macro_rules! mat_from_dot {
+    ($block:ty, $dot:path) => {
+        MatKernels {
+            dot: |w, x| $dot(block::cast::<$block>(w), x),
+            gemv: |w, x, y| scalar::gemv::gemv(block::cast::<$block>(w), x, y, |w, x| $dot(w, x)),
+            gemm: |w, x, y| scalar::gemm::gemm(block::cast::<$block>(w), x, y, |w, x| $dot(w, x)),
+        }
+    };
+}
+
+impl Kernels {
+    /// The definitions.
+    fn scalar() -> Self {
+        use scalar::dot::{
+            dot_bf16_f32, dot_f16_f32, dot_f32_f32, dot_iq4_nl_q8_0, dot_q4_0_q8_0, dot_q4_1_q8_1,
+            dot_q5_0_q8_0, dot_q5_1_q8_1, dot_q8_0_q8_0, dot_super_q8_k,
+        };
+        let mat = WeightType::ALL.map(|ty| match ty {
+            WeightType::F32 => mat_from_dot!(BlockF32, dot_f32_f32),
+            WeightType::F16 => mat_from_dot!(BlockF16, dot_f16_f32),
+            WeightType::BF16 => mat_from_dot!(BlockBf16, dot_bf16_f32),
+            WeightType::Q4_0 => mat_from_dot!(BlockQ4_0, dot_q4_0_q8_0),
+            WeightType::Q4_1 => mat_from_dot!(BlockQ4_1, dot_q4_1_q8_1),
+            WeightType::Q5_0 => mat_from_dot!(BlockQ5_0, dot_q5_0_q8_0),
+            WeightType::Q5_1 => mat_from_dot!(BlockQ5_1, dot_q5_1_q8_1),
+            WeightType::Q8_0 => mat_from_dot!(BlockQ8_0, dot_q8_0_q8_0),
+            WeightType::Q2_K => mat_from_dot!(BlockQ2K, dot_super_q8_k),
+            WeightType::Q3_K => mat_from_dot!(BlockQ3K, dot_super_q8_k),
+            WeightType::Q4_K => mat_from_dot!(BlockQ4K, dot_super_q8_k),
+            WeightType::Q5_K => mat_from_dot!(BlockQ5K, dot_super_q8_k),
+            WeightType::Q6_K => mat_from_dot!(BlockQ6K, dot_super_q8_k),
+            WeightType::IQ4_NL => mat_from_dot!(BlockIq4Nl, dot_iq4_nl_q8_0),
+            WeightType::IQ4_XS => mat_from_dot!(BlockIq4Xs, dot_super_q8_k),
+        });
+        Self {
+            isa: Isa::Scalar,
+            mat,
+            mix_f32: |v, p, out| scalar::mix::mix_f32(block::cast(v), p, out),
+            mix_f16: |v, p, out| scalar::mix::mix_f16(block::cast(v), p, out),
+            mix_q8_0: |v, p, out| scalar::mix::mix_q8_0(block::cast(v), p, out),
+            quantize: scalar::quantize::quantize,
+            rms_norm: scalar::rms_norm::rms_norm,
+            rope: scalar::rope::rope,
+            softmax: scalar::softmax::softmax,
+            swiglu: scalar::swiglu::swiglu,
+            add: scalar::add,
+        }
+    }
+
+    /// The table of tier `isa`, or `None` when this CPU cannot run it.
+    #[must_use]
+    pub fn for_isa(isa: Isa) -> Option<Self> {
+        if !isa.is_available() {
+            return None;
+        }
+        let mut table = Self::scalar();
+        table.isa = isa;
+        match isa {
+            Isa::Scalar => {}
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => crate::aarch64::neon::install(&mut table),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Dotprod => {
+                crate::aarch64::neon::install(&mut table);
+                crate::aarch64::dotprod::install(&mut table);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => crate::x86_64::avx2::install(&mut table),
+            #[allow(unreachable_patterns, reason = "the other architecture's tiers")]
+            _ => return None,
+        }
+        Some(table)
+    }
+
+    /// Every table that this CPU runs, best first; scalar is the last.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        Isa::ALL.into_iter().filter_map(Self::for_isa).collect()
+    }
+
+    /// The best table for this CPU.
+    #[must_use]
+    pub fn best() -> Self {
+        Isa::ALL
+            .into_iter()
+            .find_map(Self::for_isa)
+            .unwrap_or_else(Self::scalar)
+    }
+
+    /// The table named `name`, as in the environment variable `PUNA_ISA`.
+    ///
+    /// # Errors
+    /// [`UnavailableIsa`] when there is no such tier here.
+    pub fn named(name: &str) -> Result<Self, UnavailableIsa> {
+        let found = Isa::ALL.into_iter().find(|isa| isa.name() == name);
+        found.and_then(Self::for_isa).ok_or_else(|| UnavailableIsa {
+            wanted: name.to_owned(),
+            available: Self::available().iter().map(|k| k.isa.name()).collect(),
+        })
+    }
+
+    /// Which tier this is.
+    #[must_use]
+    pub const fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Quantizes `x` into `out`, which has room for exactly as many numbers.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn quantize(&self, x: &[f32], out: &mut ActRowsMut<'_>) {
+        assert_eq!(x.len(), out.qs.len(), "quantize: lengths differ");
+        // SAFETY: only `for_isa` builds a table, after checking that the CPU runs the tier.
+        unsafe { (self.quantize)(x, out) }
+    }
+
+    /// One row of `x.k()` weights of type `ty` times the first vector of `x`.
+    ///
+    /// # Panics
+    /// If `w` is not one row, or `x` is of another form than `ty.act_type()`.
+    #[must_use]
+    pub fn dot(&self, ty: WeightType, w: &[u8], x: ActRows<'_>) -> f32 {
+        check("dot", ty, w, &x, 1);
+        // SAFETY: as in `quantize`.
+        unsafe { (self.mat[ty as usize].dot)(w, x.row(0)) }
+    }
+
+    /// `y[t][r] = row r · x[t]`: GEMV for one vector, GEMM for several.
+    ///
+    /// `w` is `y.m()` rows of `x.k()` weights of type `ty`, `x` has `y.n()` vectors. The bits of each
+    /// result do not depend on how rows or vectors are grouped into calls.
+    ///
+    /// # Panics
+    /// If the shapes differ, or `x` is of another form than `ty.act_type()`.
+    pub fn matmul(&self, ty: WeightType, w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+        check("matmul", ty, w, &x, y.m());
+        assert_eq!(x.n(), y.n(), "matmul: vectors and outputs differ");
+        let mat = &self.mat[ty as usize];
+        if x.n() == 1 {
+            // SAFETY: as in `quantize`.
+            unsafe { (mat.gemv)(w, x.row(0), y.row(0)) }
+        } else if x.n() > 1 {
+            // SAFETY: as in `quantize`.
+            unsafe { (mat.gemm)(w, x, y) }
+        }
+    }
+
+    /// `out[i] += Σ_j p[j] * v[j][i]`: `v` is `p.len()` rows of `out.len()` numbers of type `ty`,
+    /// one of `F32`, `F16` and `Q8_0`.
+    ///
+    /// # Panics
+    /// If the shapes differ, or for another type.
+    pub fn mix(&self, ty: WeightType, v: &[u8], p: &[f32], out: &mut [f32]) {
+        assert_eq!(
+            v.len(),
+            p.len() * ty.row_bytes(out.len()),
+            "mix: shapes differ"
+        );
+        let mix = match ty {
+            WeightType::F32 => self.mix_f32,
+            WeightType::F16 => self.mix_f16,
+            WeightType::Q8_0 => self.mix_q8_0,
+            other => panic!("mix: no kernel for {other}"),
+        };
+        // SAFETY: as in `quantize`.
+        unsafe { mix(v, p, out) }
+    }
+
+    /// `y[i] = x[i] / sqrt(mean(x²) + eps) * w[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn rms_norm(&self, x: &[f32], w: &[f32], eps: f32, y: &mut [f32]) {
+        assert!(
+            x.len() == w.len() && x.len() == y.len(),
+            "rms_norm: lengths differ"
+        );
+        // SAFETY: as in `quantize`.
+        unsafe { (self.rms_norm)(x, w, eps, y) }
+    }
+
+    /// Rotates the neighbouring pairs of one head; `cos` and `sin` have one entry a pair.
+    ///
+    /// # Panics
+    /// If `cos` and `sin` differ in length or are longer than the pairs.
+    pub fn rope(&self, x: &mut [f32], cos: &[f32], sin: &[f32]) {
+        assert!(
+            cos.len() == sin.len() && cos.len() * 2 <= x.len(),
+            "rope: lengths differ"
+        );
+        // SAFETY: as in `quantize`.
+        unsafe { (self.rope)(x, cos, sin) }
+    }
+
+    /// Softmax of one row, in place.
+    pub fn softmax(&self, x: &mut [f32]) {
+        // SAFETY: as in `quantize`.
+        unsafe { (self.softmax)(x) }
+    }
+
+    /// `gate[i] = silu(gate[i]) * up[i]`, in place.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn swiglu(&self, gate: &mut [f32], up: &[f32]) {
+        assert_eq!(gate.len(), up.len(), "swiglu: lengths differ");
+        // SAFETY: as in `quantize`.
+        unsafe { (self.swiglu)(gate, up) }
+    }
+
+    /// `x[i] += y[i]`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn add(&self, x: &mut [f32], y: &[f32]) {
+        assert_eq!(x.len(), y.len(), "add: lengths differ");
+        // SAFETY: as in `quantize`.
+        unsafe { (self.add)(x, y) }
+    }
+}
+
+/// Writes the weights of one or more rows of type `ty` as `f32`.
+///
+/// # Panics
+/// If `w` does not hold exactly `out.len()` weights.
+pub fn dequantize(ty: WeightType, w: &[u8], out: &mut [f32]) {
+    fn rows<B: block::Block>(w: &[u8], out: &mut [f32]) {
+        for (b, out) in block::cast::<B>(w).iter().zip(out.chunks_exact_mut(B::LEN)) {
+            b.dequantize(out);
+        }
+    }
+    assert_eq!(
+        w.len(),
+        ty.row_bytes(out.len()),
+        "dequantize: lengths differ"
+    );
+    match ty {
+        WeightType::F32 => rows::<BlockF32>(w, out),
+        WeightType::F16 => rows::<BlockF16>(w, out),
+        WeightType::BF16 => rows::<BlockBf16>(w, out),
+        WeightType::Q4_0 => rows::<BlockQ4_0>(w, out),
+        WeightType::Q4_1 => rows::<BlockQ4_1>(w, out),
+        WeightType::Q5_0 => rows::<BlockQ5_0>(w, out),
+        WeightType::Q5_1 => rows::<BlockQ5_1>(w, out),
+        WeightType::Q8_0 => rows::<BlockQ8_0>(w, out),
+        WeightType::Q2_K => rows::<BlockQ2K>(w, out),
+        WeightType::Q3_K => rows::<BlockQ3K>(w, out),
+        WeightType::Q4_K => rows::<BlockQ4K>(w, out),
+        WeightType::Q5_K => rows::<BlockQ5K>(w, out),
+        WeightType::Q6_K => rows::<BlockQ6K>(w, out),
+        WeightType::IQ4_NL => rows::<BlockIq4Nl>(w, out),
+        WeightType::IQ4_XS => rows::<BlockIq4Xs>(w, out),
+    }
+}
+
+/// Rounds `x` to blocks of type `ty`, as ggml's reference quantizers do. `false` when `ty` has no
+/// quantizer here (the K types and the `IQ4` ones); `out` is then untouched.
+///
+/// # Panics
+/// If `out` does not have room for exactly `x.len()` weights.
+#[must_use]
+pub fn quantize_row(ty: WeightType, x: &[f32], out: &mut [u8]) -> bool {
+    fn row<B: Quantize>(x: &[f32], out: &mut [u8]) -> bool {
+        for (b, x) in block::cast_mut::<B>(out)
+            .iter_mut()
+            .zip(x.chunks_exact(B::LEN))
+        {
+            *b = B::quantize(x);
+        }
+        true
+    }
+    assert_eq!(
+        out.len(),
+        ty.row_bytes(x.len()),
+        "quantize_row: lengths differ"
+    );
+    match ty {
+        WeightType::F32 => row::<BlockF32>(x, out),
+        WeightType::F16 => row::<BlockF16>(x, out),
+        WeightType::BF16 => row::<BlockBf16>(x, out),
+        WeightType::Q4_0 => row::<BlockQ4_0>(x, out),
+        WeightType::Q4_1 => row::<BlockQ4_1>(x, out),
+        WeightType::Q5_0 => row::<BlockQ5_0>(x, out),
+        WeightType::Q5_1 => row::<BlockQ5_1>(x, out),
+        WeightType::Q8_0 => row::<BlockQ8_0>(x, out),
+        _ => false,
+    }
+}
+
+fn check(op: &str, ty: WeightType, w: &[u8], x: &ActRows<'_>, rows: usize) {
+    assert!(
+        x.act_type() == ty.act_type(),
+        "{op}: {ty} does not take {:?}",
+        x.act_type()
+    );
+    assert_eq!(
+        w.len(),
+        rows * ty.row_bytes(x.k()),
+        "{op}: weights are not {rows} rows of {}",
+        x.k()
+    );
+}

@@ -1,0 +1,22 @@
+//! The definition of every operation: plain loops without `unsafe`, by which every tier is judged.
+//!
+//! An `f32` result has one fixed order of operations, given here; see the crate's front page.
+
+pub mod dot;
+pub mod exp;
+pub mod gemm;
+pub mod gemv;
+pub mod mix;
+pub mod quantize;
+pub mod reduce;
+pub mod rms_norm;
+pub mod rope;
+pub mod softmax;
+pub mod swiglu;
+
+/// `x[i] += y[i]`.
+pub fn add(x: &mut [f32], y: &[f32]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x += y;
+    }
+}
