@@ -114,7 +114,7 @@ pub struct Kernels {
     pub(crate) quantize: unsafe fn(&[f32], &mut ActRowsMut<'_>),
     pub(crate) rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),
     pub(crate) rope: unsafe fn(&mut [f32], &[f32], &[f32]),
-    pub(crate) softmax: unsafe fn(&mut [f32]),
+    pub(crate) softmax_part: unsafe fn(&mut [f32]) -> (f32, f32),
     pub(crate) swiglu: unsafe fn(&mut [f32], &[f32]),
     pub(crate) add: unsafe fn(&mut [f32], &[f32]),
 }
@@ -163,7 +163,7 @@ impl Kernels {
             quantize: scalar::quantize::quantize,
             rms_norm: scalar::rms_norm::rms_norm,
             rope: scalar::rope::rope,
-            softmax: scalar::softmax::softmax,
+            softmax_part: scalar::softmax::softmax_part,
             swiglu: scalar::swiglu::swiglu,
             add: scalar::add,
         }
@@ -315,10 +315,11 @@ impl Kernels {
         unsafe { (self.rope)(x, cos, sin) }
     }
 
-    /// Softmax of one row, in place.
-    pub fn softmax(&self, x: &mut [f32]) {
+    /// `x[i] = e^(x[i] - max)` in place; returns `(max, Σ)`, which is what merging parts of a row needs.
+    #[must_use]
+    pub fn softmax_part(&self, x: &mut [f32]) -> (f32, f32) {
         // SAFETY: as in `quantize`.
-        unsafe { (self.softmax)(x) }
+        unsafe { (self.softmax_part)(x) }
     }
 
     /// `gate[i] = silu(gate[i]) * up[i]`, in place.

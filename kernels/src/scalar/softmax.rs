@@ -1,15 +1,18 @@
-//! Softmax of one row of scores.
+//! Softmax of one row of scores, left unnormalised so that parts of a row can be merged.
 
 use super::{exp::exp, reduce};
 
-/// `x[i] = e^(x[i] - max) / Σ e^(x[j] - max)`, in place. An empty row stays empty.
-pub fn softmax(x: &mut [f32]) {
+/// `x[i] = e^(x[i] - max)` in place; returns `(max, Σ)`.
+///
+/// An empty row, or one of only −∞, gives a sum of 0.
+pub fn softmax_part(x: &mut [f32]) -> (f32, f32) {
     let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if max == f32::NEG_INFINITY {
+        x.fill(0.0);
+        return (max, 0.0);
+    }
     for x in &mut *x {
         *x = exp(*x - max);
     }
-    let scale = 1.0 / reduce::sum(x.iter().copied());
-    for x in &mut *x {
-        *x *= scale;
-    }
+    (max, reduce::sum(x.iter().copied()))
 }
