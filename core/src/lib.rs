@@ -9,4 +9,5 @@ pub mod chat;
 pub mod gguf;
 pub mod model;
 pub mod sampler;
+pub mod stop;
 pub mod tokenizer;
