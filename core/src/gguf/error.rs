@@ -114,8 +114,14 @@ pub enum GgufError {
     Duplicate {
         /// The key or tensor.
         field: String,
-        /// Where its second occurrence is; 0 when that is in another shard.
+        /// Where its second occurrence is.
         at: u64,
+    },
+    /// A tensor name that occurs in two shards.
+    #[error("gguf: tensor `{tensor}` of a later shard occurs a second time")]
+    InTwoShards {
+        /// The tensor.
+        tensor: String,
     },
     /// A metadata value type that the format does not define.
     #[error("gguf: {field} at byte {at} is {had}, wanted 0 to 12")]
@@ -295,9 +301,9 @@ pub enum GgufError {
     #[error("gguf: `split.no` is {had}: open the first shard of {count}, whose number is 0")]
     NotFirstShard {
         /// The shard's number, from 0.
-        had: u64,
+        had: u16,
         /// Shards of the model.
-        count: u64,
+        count: u16,
     },
     /// A shard's file name does not follow `…-00001-of-00003.gguf`.
     #[error("gguf: {} is shard {no} of {count}, wanted a name that ends in {wanted}", path.display())]
@@ -305,9 +311,9 @@ pub enum GgufError {
         /// The file.
         path: PathBuf,
         /// Its number, from 1.
-        no: u64,
+        no: u16,
         /// Shards of the model.
-        count: u64,
+        count: u16,
         /// The ending of its name.
         wanted: String,
     },
@@ -317,17 +323,17 @@ pub enum GgufError {
         /// The file that was looked for.
         path: PathBuf,
         /// Its number, from 1.
-        no: u64,
+        no: u16,
         /// Shards of the model.
-        count: u64,
+        count: u16,
     },
     /// The number of shards is not what the first one says.
     #[error("gguf: `split.count` is {wanted}, {had} shards given")]
     ShardCount {
         /// What the first shard says.
-        wanted: u64,
+        wanted: u16,
         /// Shards at hand.
-        had: u64,
+        had: u16,
     },
     /// A `split.*` key of a shard does not agree with the model.
     #[error("gguf: `{key}` of shard {no} is {had}, wanted {wanted}")]
@@ -335,7 +341,7 @@ pub enum GgufError {
         /// The key.
         key: &'static str,
         /// The shard's number, from 1.
-        no: u64,
+        no: u16,
         /// What it must be.
         wanted: u64,
         /// What it is.
@@ -345,7 +351,7 @@ pub enum GgufError {
     #[error("shard {no}: {source}")]
     Shard {
         /// The shard's number, from 1.
-        no: u64,
+        no: u16,
         /// What is wrong with it.
         #[source]
         source: Box<GgufError>,

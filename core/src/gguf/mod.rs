@@ -18,7 +18,10 @@ mod shard;
 mod split;
 mod tensor_info;
 mod tensor_type;
+#[cfg(test)]
+mod tests;
 mod value;
+mod writer;
 
 use std::fmt;
 use std::path::Path;
@@ -28,6 +31,7 @@ pub use map::Map;
 pub use tensor_info::TensorInfo;
 pub use tensor_type::GgmlType;
 pub use value::{ArrayView, Kind, Strings, Value, ValueType};
+pub use writer::{OwnedValue, Writer};
 
 use error::shown;
 use shard::Shard;
@@ -95,7 +99,7 @@ impl Gguf {
     /// Reads the first shard and asks `next` for the others by number (from 0) and count.
     fn assemble(
         first: Map,
-        mut next: impl FnMut(u64, u64) -> Result<Map, GgufError>,
+        mut next: impl FnMut(u16, u16) -> Result<Map, GgufError>,
     ) -> Result<Self, GgufError> {
         let (first, mut tensors) = Shard::read(first, 0)?;
         let place = Place::of(&first)?;
@@ -118,8 +122,8 @@ impl Gguf {
                 shards.push(shard);
                 tensors.extend(more);
             }
-            let had = tensors.len() as u64;
-            if let Some(wanted) = place.tensors.filter(|&wanted| wanted != had) {
+            let wanted = tensors.len() as u64;
+            if let Some(had) = place.tensors.filter(|&had| had != wanted) {
                 return Err(GgufError::Split {
                     key: "split.tensors.count",
                     no: 1,
@@ -130,8 +134,9 @@ impl Gguf {
         }
         let (by_name, twice) = tensor_info::sorted_by_name(&tensors);
         if let Some(second) = twice {
-            let field = format!("tensor `{}`", shown(tensors[second].name()));
-            return Err(GgufError::Duplicate { field, at: 0 });
+            return Err(GgufError::InTwoShards {
+                tensor: shown(tensors[second].name()),
+            });
         }
         Ok(Self {
             shards,
@@ -140,15 +145,8 @@ impl Gguf {
         })
     }
 
-    fn shard(map: Map, no: u64, first: Place) -> Result<(Shard, Vec<TensorInfo>), GgufError> {
-        let max = u64::from(u16::MAX);
-        let short = u16::try_from(no).map_err(|_| GgufError::TooMany {
-            field: "`split.count`".to_owned(),
-            at: 0,
-            had: first.count,
-            max,
-        })?;
-        let (shard, tensors) = Shard::read(map, short)?;
+    fn shard(map: Map, no: u16, first: Place) -> Result<(Shard, Vec<TensorInfo>), GgufError> {
+        let (shard, tensors) = Shard::read(map, no)?;
         match Place::of(&shard)? {
             Some(place) => place.check(no, first)?,
             None => {

@@ -13,9 +13,9 @@ use super::shard::Shard;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     /// Its number, from 0.
-    pub(super) no: u64,
+    pub(super) no: u16,
     /// Shards of the model.
-    pub(super) count: u64,
+    pub(super) count: u16,
     /// Tensors of all shards, if it says so.
     pub(super) tensors: Option<u64>,
 }
@@ -26,38 +26,37 @@ impl Place {
     /// # Errors
     /// A `split.*` key that is no number, or a `split.no` that is not below `split.count`.
     pub(super) fn of(shard: &Shard) -> Result<Option<Self>, GgufError> {
-        let get = |key| integer::<u64>(&shard.metadata, &shard.map, key, "u64");
-        let Some(count @ 2..) = get("split.count")? else {
+        let (metadata, map) = (&shard.metadata, &shard.map);
+        let Some(count @ 2..) = integer(metadata, map, "split.count", "u16")? else {
             return Ok(None);
         };
-        let no = get("split.no")?.ok_or_else(|| GgufError::Missing {
+        let no = integer(metadata, map, "split.no", "u16")?;
+        let no = no.ok_or_else(|| GgufError::Missing {
             key: "split.no".to_owned(),
         })?;
-        Ok(Some(Self {
-            no,
-            count,
-            tensors: get("split.tensors.count")?,
-        }))
+        let tensors = integer(metadata, map, "split.tensors.count", "u64")?;
+        Ok(Some(Self { no, count, tensors }))
     }
 
     /// Checks that this is the place of the shard `no` (from 0) of the model of `first`.
     ///
     /// # Errors
     /// [`GgufError::Split`].
-    pub(super) fn check(self, no: u64, first: Self) -> Result<(), GgufError> {
-        let wrong = |key, wanted, had| {
-            Err(GgufError::Split {
-                key,
-                no: no + 1,
-                wanted,
-                had,
-            })
-        };
-        if self.count != first.count {
-            return wrong("split.count", first.count, self.count);
-        }
-        if self.no != no {
-            return wrong("split.no", no, self.no);
+    pub(super) fn check(self, no: u16, first: Self) -> Result<(), GgufError> {
+        let keys = [
+            ("split.count", first.count, self.count),
+            ("split.no", no, self.no),
+        ];
+        for (key, wanted, had) in keys {
+            if had != wanted {
+                let (wanted, had) = (wanted.into(), had.into());
+                return Err(GgufError::Split {
+                    key,
+                    no: no + 1,
+                    wanted,
+                    had,
+                });
+            }
         }
         Ok(())
     }
@@ -68,8 +67,8 @@ impl Place {
 /// # Errors
 /// [`GgufError::ShardName`] if the first one's name does not follow the pattern,
 /// [`GgufError::ShardMissing`] if there is no such file.
-pub(super) fn sibling(first: &Path, no: u64, count: u64) -> Result<PathBuf, GgufError> {
-    let ending = |no: u64| format!("-{:05}-of-{count:05}.gguf", no + 1);
+pub(super) fn sibling(first: &Path, no: u16, count: u16) -> Result<PathBuf, GgufError> {
+    let ending = |no: u16| format!("-{:05}-of-{count:05}.gguf", no + 1);
     let name = first.file_name().and_then(|name| name.to_str());
     let Some(prefix) = name.and_then(|name| name.strip_suffix(&ending(0))) else {
         return Err(GgufError::ShardName {

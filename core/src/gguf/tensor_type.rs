@@ -134,3 +134,65 @@ impl fmt::Display for GgmlType {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Number, block length and block bytes as ggml's `ggml-common.h` lays the blocks out.
+    #[test]
+    fn numbers_and_sizes_are_those_of_ggml() {
+        let half = 2;
+        let k = 256;
+        for (ty, number, len, bytes) in [
+            (GgmlType::Q4_0, 2, 32, half + 16),
+            (GgmlType::Q5_1, 7, 32, 2 * half + 4 + 16),
+            (GgmlType::Q8_1, 9, 32, 2 * half + 32),
+            (GgmlType::Q2_K, 10, k, 2 * half + k / 16 + k / 4),
+            (GgmlType::Q3_K, 11, k, half + k / 4 + k / 8 + 12),
+            (GgmlType::Q4_K, 12, k, 2 * half + 12 + k / 2),
+            (GgmlType::Q5_K, 13, k, 2 * half + 12 + k / 2 + k / 8),
+            (GgmlType::Q6_K, 14, k, half + k / 16 + 3 * k / 4),
+            (GgmlType::Q8_K, 15, k, 4 + k + k / 8),
+            (GgmlType::IQ2_XXS, 16, k, half + k / 4),
+            (GgmlType::IQ2_XS, 17, k, half + k / 4 + k / 32),
+            (GgmlType::IQ3_XXS, 18, k, half + 3 * (k / 8)),
+            (GgmlType::IQ1_S, 19, k, half + k / 8 + k / 16),
+            (GgmlType::IQ4_NL, 20, 32, half + 16),
+            (GgmlType::IQ3_S, 21, k, half + 13 * (k / 32) + k / 64),
+            (GgmlType::IQ2_S, 22, k, half + k / 4 + k / 16),
+            (GgmlType::IQ4_XS, 23, k, half + 2 + k / 64 + k / 2),
+            (GgmlType::IQ1_M, 29, k, k / 8 + k / 16 + k / 32),
+            (GgmlType::BF16, 30, 1, 2),
+            (GgmlType::TQ1_0, 34, k, half + k / 64 + (k - 4 * k / 64) / 5),
+            (GgmlType::TQ2_0, 35, k, half + k / 4),
+            (GgmlType::MXFP4, 39, 32, 1 + 16),
+            (GgmlType::NVFP4, 40, 64, 4 + 32),
+        ] {
+            assert_eq!(
+                (ty.number(), ty.block_len(), ty.block_bytes()),
+                (number, len, bytes),
+                "{ty}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_number_is_a_type_or_was_removed_or_never_was() {
+        assert_eq!(GgmlType::ALL.len(), 35);
+        for number in 0..=100 {
+            let ty = GgmlType::from_number(number);
+            assert!(ty.is_none_or(|ty| ty.number() == number));
+            let known = ty.is_some() || GgmlType::removed(number).is_some();
+            assert_eq!(known, number <= 42, "{number}");
+            assert!(ty.is_none() || GgmlType::removed(number).is_none());
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_in_whole_blocks() {
+        assert_eq!(GgmlType::Q6_K.bytes_of(512), Some(420));
+        assert_eq!(GgmlType::Q6_K.bytes_of(500), None);
+        assert_eq!(GgmlType::F64.bytes_of(1 << 61), None);
+    }
+}
