@@ -1,2 +1,43 @@
-//! Project chores.
-fn main() {}
+//! Project chores: `cargo xtask test`, `lint`, `arm`.
+
+mod apt;
+mod arm;
+mod cargo;
+mod report;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use report::Report;
+use std::process::ExitCode;
+
+/// Project chores.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything: lint, native tests, ARM tests; ends with `N passed, N failed`
+    Test,
+    /// Formatting and clippy
+    Lint,
+    /// Tests for aarch64, one run for each tier, under qemu where this machine is not an ARM
+    Arm(arm::Args),
+}
+
+fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let mut report = Report::default();
+    match cli.task {
+        Task::Test => {
+            cargo::lint(&mut report);
+            report.leg("native tests", cargo::native_tests);
+            arm::run(&mut report, &arm::Args::default());
+        }
+        Task::Lint => cargo::lint(&mut report),
+        Task::Arm(args) => arm::run(&mut report, &args),
+    }
+    Ok(report.finish())
+}

@@ -1,0 +1,82 @@
+//! Running cargo, and counting what its tests say.
+
+use crate::report::{Outcome, Report, Tally};
+use anyhow::{Context, Result};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The workspace's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// The cargo that runs this program, in the workspace's folder.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Formatting and clippy, with warnings as errors.
+pub fn lint(report: &mut Report) {
+    report.leg("format", || {
+        check(cargo().args(["fmt", "--all", "--check"]))
+    });
+    report.leg("clippy", || {
+        let args = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        check(cargo().args(args))
+    });
+}
+
+/// The whole workspace's tests on this machine.
+pub fn native_tests() -> Result<Outcome> {
+    count_tests(cargo().args(["test", "--workspace", "--locked", "--no-fail-fast"]))
+}
+
+/// Runs a `cargo test` command, shows its output as it comes, and counts its tests.
+pub fn count_tests(command: &mut Command) -> Result<Outcome> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {command:?}"))?;
+    let mut tally = Tally::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            tally.add_line(&line);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && tally.failed == 0 {
+        // It did not build, or a test program died before it could count.
+        tally.failed = 1;
+    }
+    Ok(Outcome::Ran(tally))
+}
+
+/// Runs a command that passes or fails as a whole.
+fn check(command: &mut Command) -> Result<Outcome> {
+    let status = command
+        .status()
+        .with_context(|| format!("starting {command:?}"))?;
+    Ok(Outcome::Ran(Tally::one(status.success())))
+}
