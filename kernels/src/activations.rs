@@ -53,6 +53,38 @@ pub struct ActRow<'a> {
     pub(crate) sums: &'a [i16],
 }
 
+impl<'a> ActRow<'a> {
+    /// The `k` values of an `F32` row; else empty.
+    #[must_use]
+    pub const fn f(&self) -> &'a [f32] {
+        self.f
+    }
+
+    /// The `k` quantized values, −127..=127; empty for `F32`.
+    #[must_use]
+    pub const fn qs(&self) -> &'a [i8] {
+        self.qs
+    }
+
+    /// Scale of each block; empty for `F32`.
+    #[must_use]
+    pub const fn d(&self) -> &'a [f32] {
+        self.d
+    }
+
+    /// `Q8_1`: `d * Σq` of each block, rounded to half; else empty.
+    #[must_use]
+    pub const fn s(&self) -> &'a [f32] {
+        self.s
+    }
+
+    /// `Σq`: of each 32 for `Q8_0` and `Q8_1`, of each 16 for `Q8_K`; empty for `F32`.
+    #[must_use]
+    pub const fn sums(&self) -> &'a [i16] {
+        self.sums
+    }
+}
+
 /// `n` vectors of `k` activations each, borrowed: shape `(n, k)`.
 #[derive(Clone, Copy, Debug)]
 pub struct ActRows<'a> {

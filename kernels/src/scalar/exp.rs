@@ -18,7 +18,7 @@ pub const EXP_POLY: [f32; 6] = [
     0.5,
 ];
 
-/// `e^x` within 2 units in the last place; 0 below [`EXP_LOW`]; NaN gives NaN or 0.
+/// `e^x` within 2 units in the last place; 0 below [`EXP_LOW`]; NaN gives NaN.
 ///
 /// `n = round(x / ln 2)`, `r = x - n ln 2`, `e^x = 2^n (1 + r + r² p(r))`.
 #[must_use]
@@ -27,7 +27,7 @@ pub fn exp(x: f32) -> f32 {
     if x < EXP_LOW {
         return 0.0;
     }
-    let x = x.min(EXP_HIGH);
+    let x = if x > EXP_HIGH { EXP_HIGH } else { x };
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();
     let r = (-n).mul_add(LN2_HIGH, x);
     let r = (-n).mul_add(LN2_LOW, r);
@@ -55,5 +55,6 @@ mod tests {
         }
         assert_eq!(super::exp(f32::NEG_INFINITY), 0.0);
         assert_eq!(super::exp(0.0), 1.0);
+        assert!(super::exp(f32::NAN).is_nan());
     }
 }
