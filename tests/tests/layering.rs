@@ -1,0 +1,243 @@
+//! The house rules that a compiler does not check: which package may know which, what the default
+//! build pulls in, how long a file may be, and where `unsafe` may stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Package → the packages of this workspace that it may depend on, in any way. `None`: all.
+const ARROWS: [(&str, Option<&[&str]>); 5] = [
+    ("puna-kernels", Some(&[])),
+    ("puna-core", Some(&["puna-kernels"])),
+    ("puna-cli", Some(&["puna-core"])),
+    ("puna-tests", None),
+    ("xtask", Some(&[])),
+];
+
+/// What the runtime, `puna-core` and all below it, must not need: a C or C++ compiler, an async
+/// runtime, a language binding, the network.
+const UNWANTED: [&str; 19] = [
+    "async-executor",
+    "async-std",
+    "bindgen",
+    "cc",
+    "cmake",
+    "compio",
+    "cxx",
+    "cxx-build",
+    "glommio",
+    "hyper",
+    "jni",
+    "monoio",
+    "nasm-rs",
+    "reqwest",
+    "smol",
+    "socket2",
+    "tokio",
+    "uniffi",
+    "ureq",
+];
+
+/// Files, and folders ending in `/`, that may say `unsafe`, and for what.
+const UNSAFE: [(&str, &str); 7] = [
+    ("core/src/gguf/map.rs", "maps a file"),
+    (
+        "core/src/pool.rs",
+        "lends the caller's closure to the workers while it waits",
+    ),
+    ("kernels/src/aarch64/", "loads from sized arrays, asm"),
+    ("kernels/src/dispatch.rs", "calls what the table chose"),
+    ("kernels/src/scalar/mod.rs", "signatures of the table"),
+    (
+        "kernels/src/tile.rs",
+        "rows of one matrix, written by several threads",
+    ),
+    ("kernels/src/x86_64/", "loads from sized arrays, asm"),
+];
+
+/// More lines than this are worth a question.
+const LONG_FILE: usize = 500;
+/// More are refused.
+const TOO_LONG_FILE: usize = 800;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ is in the workspace")
+}
+
+/// What `cargo metadata` says of the workspace's packages: name → (dependency, kind).
+fn dependencies() -> BTreeMap<String, Vec<(String, String)>> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .output()
+        .expect("cargo starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("normal").to_owned();
+    let list = |value: &serde_json::Value| value.as_array().expect("an array").clone();
+    let package = |package: &serde_json::Value| {
+        let dependencies = list(&package["dependencies"]).into_iter();
+        let named = dependencies.map(|d| (text(&d["name"]), text(&d["kind"])));
+        (text(&package["name"]), named.collect())
+    };
+    list(&metadata["packages"]).iter().map(package).collect()
+}
+
+#[test]
+fn arrows_point_downwards() {
+    let packages = dependencies();
+    let names: BTreeSet<&str> = packages.keys().map(String::as_str).collect();
+    let placed: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, placed, "every package has a place in ARROWS");
+    for (from, allowed) in ARROWS {
+        let Some(allowed) = allowed else { continue };
+        for (to, kind) in &packages[from] {
+            let ours = names.contains(to.as_str());
+            let ok = !ours || allowed.contains(&to.as_str());
+            assert!(ok, "{from} → {to} ({kind}) is not one of the arrows");
+        }
+    }
+}
+
+#[test]
+fn the_runtime_needs_no_c_compiler_no_async_runtime_and_no_network() {
+    // Cargo.lock knows every platform's packages; it does not say which are for tests, but the
+    // only tests' packages that it lists are those of the workspace itself, left out here.
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
+    let lock: toml::Table = lock.parse().expect("TOML");
+    let text = |value: &toml::Value| value.as_str().expect("a string").to_owned();
+    let first_word = |value: &toml::Value| text(value).split(' ').next().map(str::to_owned);
+    let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in lock["package"].as_array().expect("packages") {
+        let list = package.get("dependencies").and_then(toml::Value::as_array);
+        let list = list.into_iter().flatten().filter_map(first_word);
+        needs
+            .entry(text(&package["name"]))
+            .or_default()
+            .extend(list);
+    }
+    for (package, dependencies) in dependencies() {
+        let not_dev = dependencies.into_iter().filter(|(_, kind)| kind != "dev");
+        needs.insert(package, not_dev.map(|(name, _)| name).collect());
+    }
+
+    let mut why = BTreeMap::from([("puna-core".to_owned(), "puna-core".to_owned())]);
+    let mut todo = vec!["puna-core".to_owned()];
+    while let Some(package) = todo.pop() {
+        for dependency in needs.get(&package).into_iter().flatten() {
+            if !why.contains_key(dependency) {
+                why.insert(
+                    dependency.clone(),
+                    format!("{} → {dependency}", why[&package]),
+                );
+                todo.push(dependency.clone());
+            }
+        }
+    }
+    assert!(
+        why.contains_key("memmap2"),
+        "the walk reaches what puna-core needs"
+    );
+    for unwanted in UNWANTED {
+        assert!(!why.contains_key(unwanted), "{}", why[unwanted]);
+    }
+}
+
+/// Every Rust file of the workspace, by its path from the root.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                walk(&path, files);
+            } else if name.ends_with(".rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(root(), &mut files);
+    assert!(files.len() > 20, "the walk finds the sources");
+    let named = files.into_iter().map(|file| {
+        let text = std::fs::read_to_string(&file).expect("UTF-8");
+        let name = file
+            .strip_prefix(root())
+            .expect("below the root")
+            .to_string_lossy();
+        (name.replace('\\', "/"), text)
+    });
+    named.collect()
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    for (name, text) in sources() {
+        let lines = text.lines().count();
+        assert!(
+            lines <= TOO_LONG_FILE,
+            "{name} has {lines} lines, more than {TOO_LONG_FILE}"
+        );
+        if lines > LONG_FILE {
+            // Past the test harness, which swallows what passing tests print.
+            let warning = format!("warning: {name} has {lines} lines; {LONG_FILE} are enough\n");
+            std::io::stderr()
+                .write_all(warning.as_bytes())
+                .expect("stderr");
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_stays_in_its_places() {
+    let is_listed = |name: &str| {
+        UNSAFE
+            .iter()
+            .any(|(place, _)| name == *place || place.ends_with('/') && name.starts_with(place))
+    };
+    for (name, text) in sources() {
+        for (number, line) in (1..).zip(text.lines()) {
+            let listed = is_listed(&name) || !says_unsafe(line);
+            assert!(
+                listed,
+                "{name}:{number}: unsafe code outside its places: {}",
+                line.trim()
+            );
+        }
+    }
+}
+
+/// Whether a line has the word `unsafe` outside comments and strings.
+fn says_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    let outside_strings = code.split('"').step_by(2);
+    let no_word = |c: char| !c.is_alphanumeric() && c != '_';
+    outside_strings
+        .flat_map(|part| part.split(no_word))
+        .any(|w| w == "unsafe")
+}
+
+#[test]
+fn the_word_unsafe_is_found_only_where_it_means_something() {
+    assert!(says_unsafe("    unsafe { *p }"));
+    assert!(says_unsafe("pub unsafe fn f(); // why"));
+    assert!(!says_unsafe("// unsafe: no"));
+    assert!(!says_unsafe(&format!("let s = {:?};", "unsafe")));
+    assert!(!says_unsafe("#![deny(unsafe_code)]"));
+}
