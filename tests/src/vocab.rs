@@ -1,0 +1,78 @@
+//! Vocabularies of real models and the ids that other programs make of texts.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use puna_core::gguf::Gguf;
+use puna_core::tokenizer::{TokenId, Tokenizer};
+
+/// The vocabularies in `data/vocab`, taken from the models without their weights.
+pub const NAMES: [&str; 12] = [
+    "smollm2",
+    "gpt-2",
+    "llama-spm",
+    "phi-3",
+    "llama-bpe",
+    "qwen2",
+    "falcon",
+    "deepseek-llm",
+    "deepseek-coder",
+    "starcoder",
+    "refact",
+    "gpt-neox",
+];
+
+fn path(file: &str) -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.join("data/vocab").join(file)
+}
+
+fn read(file: &str) -> Vec<u8> {
+    let path = path(file);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The metadata of a model, see [`NAMES`].
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn gguf(name: &str) -> Gguf {
+    let mut bytes = Vec::new();
+    let packed = read(&format!("{name}.gguf.gz"));
+    flate2::read::GzDecoder::new(packed.as_slice())
+        .read_to_end(&mut bytes)
+        .expect("a gzip file");
+    Gguf::from_bytes(bytes).expect("a GGUF file")
+}
+
+/// The tokenizer of a model, see [`NAMES`].
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn tokenizer(name: &str) -> Tokenizer {
+    Tokenizer::from_gguf(&gguf(name)).expect("a vocabulary")
+}
+
+/// Texts (blocks that each end with a separator, as llama.cpp keeps them) and their ids (a line each).
+///
+/// # Panics
+/// If the files do not exist or do not go together.
+#[must_use]
+pub fn cases(texts: &str, ids: &str) -> Vec<(String, Vec<TokenId>)> {
+    let texts = String::from_utf8(read(texts)).expect("UTF-8");
+    let ids = String::from_utf8(read(ids)).expect("UTF-8");
+    let separator = "\n__ggml_vocab_test__\n";
+    let texts = texts.strip_suffix(separator).unwrap_or(&texts);
+    let texts: Vec<&str> = texts.split(separator).collect();
+    let ids: Vec<Vec<TokenId>> = ids.lines().map(line_of_ids).collect();
+    assert_eq!(texts.len(), ids.len(), "texts and lines of ids");
+    let texts = texts.into_iter().map(str::to_owned);
+    texts.zip(ids).collect()
+}
+
+fn line_of_ids(line: &str) -> Vec<TokenId> {
+    let ids = line.split_whitespace().map(|id| id.parse().expect("an id"));
+    ids.map(TokenId).collect()
+}
