@@ -55,21 +55,23 @@ pub fn tokenizer(name: &str) -> Tokenizer {
     Tokenizer::from_gguf(&gguf(name)).expect("a vocabulary")
 }
 
-/// Texts (blocks that each end with a separator, as llama.cpp keeps them) and their ids (a line each).
+/// The texts of `data/vocab/{set}.inp` (blocks that each end with a separator, as llama.cpp keeps
+/// them) and their ids in a vocabulary (a line each in `{name}.{set}.out`).
 ///
 /// # Panics
 /// If the files do not exist or do not go together.
 #[must_use]
-pub fn cases(texts: &str, ids: &str) -> Vec<(String, Vec<TokenId>)> {
-    let texts = String::from_utf8(read(texts)).expect("UTF-8");
-    let ids = String::from_utf8(read(ids)).expect("UTF-8");
+pub fn cases(name: &str, set: &str) -> Vec<(String, Vec<TokenId>)> {
     let separator = "\n__ggml_vocab_test__\n";
-    let texts = texts.strip_suffix(separator).unwrap_or(&texts);
+    let texts = String::from_utf8(read(&format!("{set}.inp"))).expect("UTF-8");
+    let texts = texts
+        .strip_suffix(separator)
+        .expect("a separator at the end");
     let texts: Vec<&str> = texts.split(separator).collect();
+    let ids = String::from_utf8(read(&format!("{name}.{set}.out"))).expect("UTF-8");
     let ids: Vec<Vec<TokenId>> = ids.lines().map(line_of_ids).collect();
     assert_eq!(texts.len(), ids.len(), "texts and lines of ids");
-    let texts = texts.into_iter().map(str::to_owned);
-    texts.zip(ids).collect()
+    texts.into_iter().map(str::to_owned).zip(ids).collect()
 }
 
 fn line_of_ids(line: &str) -> Vec<TokenId> {

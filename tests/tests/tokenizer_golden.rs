@@ -14,7 +14,7 @@ fn ids_of_plain_text() {
     let mut checked = 0;
     for name in vocab::NAMES.into_iter().filter(|&name| name != "gpt-neox") {
         let tokenizer = vocab::tokenizer(name);
-        for (text, ids) in vocab::cases(&format!("{name}.inp"), &format!("{name}.out")) {
+        for (text, ids) in vocab::cases(name, "plain") {
             assert_eq!(tokenizer.encode(&text, PLAIN), ids, "{name}: {text:?}");
             checked += 1;
         }
