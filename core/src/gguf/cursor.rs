@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn name(&mut self, most: u64, field: Field<'_>) -> Result<&'a str, GgufError> {
         let at = self.at();
         let mut ahead = *self;
-        let len = ahead.u64(field.part("length"))?;
+        let len = ahead.u64(field.part("name length"))?;
         if len == 0 {
             return Err(GgufError::Empty {
                 field: field.to_string(),
@@ -100,7 +100,7 @@ impl<'a> Cursor<'a> {
             });
         }
         if len > most {
-            let field = field.part("length").to_string();
+            let field = field.part("name length").to_string();
             return Err(GgufError::TooMany {
                 field,
                 at,

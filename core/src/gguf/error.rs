@@ -42,7 +42,7 @@ pub enum GgufError {
         had: u64,
     },
     /// The first four bytes are not `GGUF`.
-    #[error("gguf: magic at byte 0 is {:?}, wanted \"GGUF\"", had.escape_ascii().to_string())]
+    #[error("gguf: magic at byte 0 is \"{}\", wanted \"GGUF\"", had.escape_ascii())]
     Magic {
         /// The first four bytes.
         had: [u8; 4],

@@ -69,7 +69,7 @@ fn read_version(cursor: &mut Cursor<'_>) -> Result<u32, GgufError> {
     }
     match cursor.u32(Field::header("version"))? {
         version @ (2 | 3) => Ok(version),
-        had if (1..=0xffff).contains(&had.swap_bytes()) => Err(GgufError::BigEndian {
+        had if (1..=0xff).contains(&had.swap_bytes()) => Err(GgufError::BigEndian {
             version: had.swap_bytes(),
         }),
         had => Err(GgufError::Version { had }),

@@ -228,12 +228,10 @@ impl<'a> Value<'a> {
             return Self::read(&mut cursor, ty, 0, field).ok();
         }
         let of = ValueType::from_number(cursor.u32(field).ok()?)?;
-        let len = usize::try_from(cursor.u64(field).ok()?).ok()?;
-        Some(Self::Array(ArrayView {
-            of,
-            len,
-            bytes: bytes.get(12..)?,
-        }))
+        let len = cursor.u64(field).ok()?;
+        let fits = len <= cursor.left() / of.least_bytes();
+        let (len, bytes) = (usize::try_from(len).ok()?, bytes.get(12..)?);
+        fits.then_some(Self::Array(ArrayView { of, len, bytes }))
     }
 }
 

@@ -1,0 +1,64 @@
+//! A corpus of files that lie, and what must become of each.
+
+pub mod gguf;
+
+/// A file and what must become of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What is wrong with it.
+    pub name: &'static str,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// What must become of it.
+    pub outcome: Outcome,
+}
+
+/// What must become of a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome {
+    /// It is refused, with a message of one line that contains this.
+    Refused(&'static str),
+    /// Strange, but nothing is wrong with it.
+    Loads,
+}
+
+impl Case {
+    /// A file that must be refused with a message that contains `says`.
+    #[must_use]
+    pub fn refused(name: &'static str, bytes: impl Into<Vec<u8>>, says: &'static str) -> Self {
+        Self {
+            name,
+            bytes: bytes.into(),
+            outcome: Outcome::Refused(says),
+        }
+    }
+
+    /// A file that must load.
+    #[must_use]
+    pub fn loads(name: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name,
+            bytes: bytes.into(),
+            outcome: Outcome::Loads,
+        }
+    }
+
+    /// What is wrong with the result of reading the file; `None` if it is as it must be.
+    #[must_use]
+    pub fn complaint(&self, result: Result<(), &str>) -> Option<String> {
+        match (self.outcome, result) {
+            (Outcome::Loads, Ok(())) => None,
+            (Outcome::Loads, Err(error)) => Some(format!("must load: {error}")),
+            (Outcome::Refused(_), Ok(())) => Some("must be refused".to_owned()),
+            (Outcome::Refused(says), Err(error)) => {
+                if error.contains(char::is_control) {
+                    Some("more than a line".to_owned())
+                } else if !error.contains(says) {
+                    Some(format!("must say {says:?}"))
+                } else {
+                    None
+                }
+            }
+        }
+    }
+}
