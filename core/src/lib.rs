@@ -5,9 +5,15 @@
 //!
 //! Nothing here logs a prompt or an answer.
 
+pub mod cancel;
 pub mod chat;
 pub mod gguf;
+pub mod kv_cache;
 pub mod model;
+pub mod pool;
 pub mod sampler;
+pub mod session;
 pub mod stop;
+pub mod tensor;
 pub mod tokenizer;
+pub mod topology;

@@ -2,15 +2,16 @@
 
 use crate::{Kernels, block::QK, block::QK_K};
 
-/// The form of activations; the quantized ones follow ggml's blocks of the same name.
+/// The form of activations; the quantized ones follow ggml's blocks of the same name, but keep their
+/// scales and sums as singles where ggml rounds them to halves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(non_camel_case_types, reason = "GGUF's own spelling")]
 pub enum ActType {
     /// As they are.
     F32,
-    /// Per 32: `q = round(x / d)`, `d = max|x| / 127` rounded to half.
+    /// Per 32: `q = round(x / d)`, `d = max|x| / 127`.
     Q8_0,
-    /// `Q8_0`, and per 32 the sum `s = d * Σq` rounded to half.
+    /// `Q8_0`, and per 32 the sum `s = d * Σq`.
     Q8_1,
     /// Per 256: `q = round(x / d)`, `d` a single, and `Σq` of every 16.
     Q8_K,

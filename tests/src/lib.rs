@@ -1,4 +1,6 @@
 //! Helpers of the tests.
 
+pub mod compare;
 pub mod hostile;
+pub mod model;
 pub mod vocab;

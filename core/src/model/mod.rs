@@ -1,1 +1,131 @@
-//! The `llama` architecture.
+//! The `llama` architecture: LLaMA 1, Llama 2 and 3, TinyLlama, Mistral, SmolLM2.
+
+mod attention;
+mod config;
+mod error;
+pub(crate) mod forward;
+mod linear;
+mod rope;
+pub(crate) mod scratch;
+mod weights;
+
+use std::{path::Path, sync::Arc};
+
+use puna_kernels::{ActType, Kernels};
+
+pub use config::Config;
+pub use error::{IsaError, ModelError};
+pub use weights::{Layer, Linear, Weights};
+
+use crate::{gguf::Gguf, tokenizer::Tokenizer};
+
+/// An open model: the mapped file, its vocabulary, and where each weight lies.
+///
+/// Cheap to clone; clones share everything. Sessions keep the model open.
+#[derive(Clone, Debug)]
+pub struct Model(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    gguf: Gguf,
+    config: Config,
+    weights: Weights,
+    tokenizer: Tokenizer,
+    kernels: Kernels,
+}
+
+impl Model {
+    /// Opens a GGUF file (of a split model: its first part). The weights stay in the file, mapped.
+    ///
+    /// # Errors
+    /// [`ModelError`]: the file cannot be read, is not valid, or is not a model that can be run here.
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        Self::from_gguf(Gguf::open(path)?)
+    }
+
+    /// As [`open`](Self::open), of a file that is already mapped.
+    ///
+    /// The kernels are the best for this CPU, or those that the environment variable `PUNA_ISA` names.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_gguf(gguf: Gguf) -> Result<Self, ModelError> {
+        let config = Config::from_gguf(&gguf)?;
+        let weights = Weights::from_gguf(&gguf, &config)?;
+        let tokenizer = Tokenizer::from_gguf(&gguf)?;
+        let kernels = match std::env::var("PUNA_ISA") {
+            Ok(name) => Kernels::named(&name).map_err(IsaError)?,
+            Err(_) => Kernels::best(),
+        };
+        log::debug!("kernels: {}", kernels.isa().name());
+        Ok(Self(Arc::new(Inner {
+            gguf,
+            config,
+            weights,
+            tokenizer,
+            kernels,
+        })))
+    }
+
+    /// The same model with other kernels.
+    #[must_use]
+    pub fn with_kernels(self, kernels: Kernels) -> Self
+    where
+        Self: Sized,
+    {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { kernels, ..inner })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn gguf(&self) -> &Gguf {
+        &self.0.gguf
+    }
+
+    /// Hyperparameters.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// Where each weight lies.
+    #[must_use]
+    pub fn weights(&self) -> &Weights {
+        &self.0.weights
+    }
+
+    /// The vocabulary.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.0.tokenizer
+    }
+
+    /// The kernels in use.
+    #[must_use]
+    pub fn kernels(&self) -> &Kernels {
+        &self.0.kernels
+    }
+
+    /// The forms in which activations meet this model's matrices, each once.
+    #[must_use]
+    pub fn activation_forms(&self) -> Vec<ActType> {
+        let weights = self.weights();
+        let matrices = weights.layers.iter().flat_map(|l| {
+            let attention = [&l.attn_q, &l.attn_k, &l.attn_v, &l.attn_output];
+            attention
+                .into_iter()
+                .chain([&l.ffn_gate, &l.ffn_up, &l.ffn_down])
+        });
+        let mut forms = Vec::new();
+        for linear in matrices.chain([&weights.output]) {
+            let form = linear.weight.ty().act_type();
+            if form != ActType::F32 && !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        forms
+    }
+}

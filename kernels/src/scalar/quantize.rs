@@ -1,8 +1,8 @@
-//! Activations to integers, as ggml's reference quantizers do it.
+//! Activations to integers, as ggml's reference quantizers do it; scales and sums stay singles.
 
 use crate::{
     activations::{ActRowsMut, ActType},
-    block::{Half, QK, QK_K},
+    block::{QK, QK_K},
 };
 
 /// Fills `out` from `x`, which holds as many numbers.
@@ -14,7 +14,7 @@ pub fn quantize(x: &[f32], out: &mut ActRowsMut<'_>) {
     }
 }
 
-/// `d = max|x| / 127`, kept as a half; `q = round(x / d)` with the unrounded `d`, ties away from zero.
+/// `d = max|x| / 127`; `q = round(x / d)`, ties away from zero; `s = d Σq`.
 fn blocks_of_32(x: &[f32], out: &mut ActRowsMut<'_>) {
     let (x, _) = x.as_chunks::<QK>();
     let (qs, _) = out.qs.as_chunks_mut::<QK>();
@@ -27,10 +27,10 @@ fn blocks_of_32(x: &[f32], out: &mut ActRowsMut<'_>) {
             *q = ((x * inverse).round() as i8).max(-127);
             sum += i16::from(*q);
         }
-        out.d[i] = Half::from_f32(d).to_f32();
+        out.d[i] = d;
         out.sums[i] = sum;
         if let Some(s) = out.s.get_mut(i) {
-            *s = Half::from_f32(f32::from(sum) * d).to_f32();
+            *s = f32::from(sum) * d;
         }
     }
 }

@@ -1,0 +1,169 @@
+//! Causal attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023).
+//!
+//! The cache is taken in chunks of fixed places, each with its own softmax, and the parts are merged in
+//! order (Dao et al. 2022): what is added to what depends on the positions alone, not on the threads
+//! or on how the prompt was cut into batches.
+
+use puna_kernels::{ActRows, ActType, TileMut, scalar::exp::exp, tiles};
+
+use super::{
+    Config,
+    linear::{Machine, lock},
+    scratch::{ActSet, KV_CHUNK, query_tokens},
+};
+use crate::kv_cache::KvCache;
+
+/// What one layer's attention works on; `n` tokens at positions `pos ..`.
+pub(super) struct Attention<'a> {
+    pub config: &'a Config,
+    pub layer: usize,
+    pub pos: usize,
+    /// `(n, rope_dim / 2)`.
+    pub cos: &'a [f32],
+    /// `(n, rope_dim / 2)`.
+    pub sin: &'a [f32],
+}
+
+impl Attention<'_> {
+    /// Rotates queries and keys, scales the queries by `1 / sqrt(head_dim)`, and stores keys and values.
+    ///
+    /// `q` is `(n, n_head, head_dim)`, `k` and `v` `(n, n_head_kv, head_dim)`;
+    /// `q_by_head` becomes `(n_head_kv, n, n_group, head_dim)`.
+    pub fn rotate_and_store(
+        &self,
+        machine: &Machine<'_>,
+        kv: &mut KvCache,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        q_by_head: &mut [f32],
+    ) {
+        let c = self.config;
+        let (hd, group, pairs) = (c.head_dim, c.n_group() * c.head_dim, c.rope_dim / 2);
+        let n = q.len() / c.n_embd_q();
+        let scale = 1.0 / (hd as f32).sqrt();
+        let heads = kv
+            .heads_mut(self.layer, self.pos)
+            .zip(q_by_head.chunks_exact_mut(n * group));
+        machine
+            .pool
+            .for_each(heads.enumerate(), |worker, (head, (mut room, queries))| {
+                let mut worker = lock(&machine.workers[worker]);
+                for (t, out) in queries.chunks_exact_mut(group).enumerate() {
+                    let angle = t * pairs..(t + 1) * pairs;
+                    let (cos, sin) = (&self.cos[angle.clone()], &self.sin[angle]);
+                    out.copy_from_slice(&q[t * c.n_embd_q() + head * group..][..group]);
+                    for q in out.chunks_exact_mut(hd) {
+                        machine.kernels.rope(q, cos, sin);
+                        q.iter_mut().for_each(|q| *q *= scale);
+                    }
+                    let at = t * c.n_embd_kv() + head * hd;
+                    worker.head.copy_from_slice(&k[at..at + hd]);
+                    machine.kernels.rope(&mut worker.head, cos, sin);
+                    room.store(t, &worker.head, &v[at..at + hd]);
+                }
+            });
+    }
+
+    /// `softmax(q K^T) V` of every head into `out`, shape `(n, n_head, head_dim)`.
+    pub fn attend(
+        &self,
+        machine: &Machine<'_>,
+        acts: &mut ActSet,
+        kv: &KvCache,
+        q_by_head: &[f32],
+        out: &mut [f32],
+    ) {
+        let c = self.config;
+        let (hd, n_group) = (c.head_dim, c.n_group());
+        let n = out.len() / c.n_embd_q();
+        let form = kv.ty().weight_type().act_type();
+        if form != ActType::F32 {
+            machine.quantize(acts, form, q_by_head, hd);
+        }
+        let queries = match form {
+            ActType::F32 => ActRows::from_f32(q_by_head, hd),
+            form => acts.get(form).rows(form, n * c.n_head, hd),
+        };
+        let step = query_tokens(n_group);
+        let tasks = out
+            .chunks_mut(step * c.n_embd_q())
+            .enumerate()
+            .flat_map(|(block, out)| {
+                let heads = tiles(out, c.n_embd_q(), n_group * hd).enumerate();
+                heads.map(move |(head, (_, tile))| (head, block * step, tile))
+            });
+        machine.pool.for_each(tasks, |worker, (head, first, tile)| {
+            if !machine.cancel.is_cancelled() {
+                let rows = queries.range((head * n + first) * n_group, tile.n() * n_group);
+                self.attend_head(machine, worker, kv, head, first, rows, tile);
+            }
+        });
+    }
+
+    /// The heads of one group, for the tokens `first ..` of the batch.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the place of one task in the whole"
+    )]
+    fn attend_head(
+        &self,
+        machine: &Machine<'_>,
+        worker: usize,
+        kv: &KvCache,
+        head: usize,
+        first: usize,
+        queries: ActRows<'_>,
+        mut out: TileMut<'_>,
+    ) {
+        let (hd, n_group) = (self.config.head_dim, self.config.n_group());
+        let ty = kv.ty().weight_type();
+        let mut worker = lock(&machine.workers[worker]);
+        let worker = &mut *worker;
+        let running = &mut worker.running[..queries.n()];
+        running.fill([f32::NEG_INFINITY, 0.0]);
+        for t in 0..out.n() {
+            out.row(t).fill(0.0);
+        }
+        let n_kv = self.pos + first + out.n();
+        for start in (0..n_kv).step_by(KV_CHUNK) {
+            let chunk = start..(start + KV_CHUNK).min(n_kv);
+            let len = chunk.len();
+            let scores = &mut worker.scores[..queries.n() * len];
+            let keys = kv.keys(self.layer, head, chunk.clone());
+            machine
+                .kernels
+                .matmul(ty, keys, queries, &mut TileMut::new(scores, len));
+            for (r, (scores, running)) in
+                scores.chunks_exact_mut(len).zip(&mut *running).enumerate()
+            {
+                let (t, j) = (r / n_group, r % n_group);
+                // A token sees the positions up to its own.
+                let seen = (self.pos + first + t + 1).saturating_sub(start).min(len);
+                if seen == 0 {
+                    continue;
+                }
+                let scores = &mut scores[..seen];
+                let (max, sum) = machine.kernels.softmax_part(scores);
+                let mixed = &mut worker.mixed[..hd];
+                mixed.fill(0.0);
+                let values = kv.values(self.layer, head, start..start + seen);
+                machine.kernels.mix(ty, values, scores, mixed);
+                let [old_max, old_sum] = *running;
+                let new_max = old_max.max(max);
+                let (old, new) = (exp(old_max - new_max), exp(max - new_max));
+                *running = [new_max, old_sum * old + sum * new];
+                for (o, m) in out.row(t)[j * hd..(j + 1) * hd].iter_mut().zip(mixed) {
+                    *o = *o * old + *m * new;
+                }
+            }
+        }
+        for (r, [_, sum]) in running.iter().enumerate() {
+            let (t, j) = (r / n_group, r % n_group);
+            let scale = 1.0 / sum;
+            out.row(t)[j * hd..(j + 1) * hd]
+                .iter_mut()
+                .for_each(|o| *o *= scale);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The forward pass of the `llama` architecture (Touvron et al. 2023).
+//!
+//! ```text
+//! x = embedding of each token                             (n, n_embd)
+//! for each layer:
+//!     q, k, v = W_q h, W_k h, W_v h      h = rms_norm(x)  (n, n_head or n_head_kv, head_dim)
+//!     rotate q and k by position, append k and v to the cache
+//!     x += W_o attention(q, cache)
+//!     x += W_down (silu(W_gate h) * W_up h)    h = rms_norm(x)
+//! logits = W_output rms_norm(x)                           (n_vocab)
+//! ```
+
+use puna_kernels::{Kernels, dequantize};
+
+use super::{
+    Config, Weights,
+    attention::Attention,
+    linear::Machine,
+    rope,
+    scratch::{Buffers, Scratch},
+    weights::Layer,
+};
+use crate::{cancel::Cancel, gguf::Gguf, kv_cache::KvCache, pool::Pool, tokenizer::TokenId};
+
+/// The work was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cancelled;
+
+/// One pass: the model, the machine that runs it, and the buffers it runs in.
+pub(crate) struct Forward<'a> {
+    pub gguf: &'a Gguf,
+    pub config: &'a Config,
+    pub weights: &'a Weights,
+    pub kernels: &'a Kernels,
+    pub pool: &'a Pool,
+    pub kv: &'a mut KvCache,
+    pub scratch: &'a mut Scratch,
+    pub cancel: &'a Cancel,
+    /// Dequantized weights and `f32` activations instead of integer products.
+    pub exact: bool,
+}
+
+impl Forward<'_> {
+    /// Runs `tokens` at positions `pos ..` through every layer, filling the cache and leaving the
+    /// residual stream in the scratch.
+    ///
+    /// The caller has checked that the batch fits, that `pos + tokens.len()` is within the cache, and
+    /// that every token is in the vocabulary.
+    pub fn layers(&mut self, tokens: &[TokenId], pos: usize) -> Result<(), Cancelled> {
+        let (c, n) = (self.config, tokens.len());
+        let s = &mut self.scratch.buffers;
+        for (token, x) in tokens.iter().zip(s.x.chunks_exact_mut(c.n_embd)) {
+            let embedding = &self.weights.token_embd;
+            let row = token.0 as usize;
+            dequantize(embedding.ty(), embedding.rows(self.gguf, row..row + 1), x);
+        }
+        let angles = n * c.rope_dim / 2;
+        let freqs = self.weights.rope_freqs.as_deref();
+        rope::angles(c, freqs, pos, &mut s.cos[..angles], &mut s.sin[..angles]);
+        for (i, layer) in self.weights.layers.iter().enumerate() {
+            self.attention(i, layer, n, pos);
+            self.feed_forward(layer, n);
+            if self.cancel.is_cancelled() {
+                return Err(Cancelled);
+            }
+        }
+        Ok(())
+    }
+
+    /// Logits of the tokens `first .. first + n` of the last batch: `out` has shape `(n, n_vocab)`.
+    pub fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), Cancelled> {
+        let (c, weights) = (self.config, self.weights);
+        let n = out.len() / c.n_vocab;
+        let (machine, s, _) = self.parts();
+        let h = &mut s.h[..n * c.n_embd];
+        norm(
+            &machine,
+            &s.x[first * c.n_embd..][..n * c.n_embd],
+            &weights.output_norm,
+            c,
+            h,
+        );
+        machine.project(&mut s.acts, h, [(&weights.output, out)]);
+        if self.cancel.is_cancelled() {
+            Err(Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn parts(&mut self) -> (Machine<'_>, &mut Buffers, &mut KvCache) {
+        let machine = Machine {
+            gguf: self.gguf,
+            kernels: self.kernels,
+            pool: self.pool,
+            workers: &self.scratch.workers,
+            cancel: self.cancel,
+            exact: self.exact,
+        };
+        (machine, &mut self.scratch.buffers, self.kv)
+    }
+
+    /// `x += W_o attention(rms_norm(x))`.
+    fn attention(&mut self, index: usize, layer: &Layer, n: usize, pos: usize) {
+        let c = self.config;
+        let (machine, s, kv) = self.parts();
+        let (x, h) = (&mut s.x[..n * c.n_embd], &mut s.h[..n * c.n_embd]);
+        let q = &mut s.q[..n * c.n_embd_q()];
+        let q_by_head = &mut s.q_by_head[..n * c.n_embd_q()];
+        let (k, v) = (&mut s.k[..n * c.n_embd_kv()], &mut s.v[..n * c.n_embd_kv()]);
+
+        norm(&machine, x, &layer.attn_norm, c, h);
+        let projections = [
+            (&layer.attn_q, &mut *q),
+            (&layer.attn_k, &mut *k),
+            (&layer.attn_v, &mut *v),
+        ];
+        machine.project(&mut s.acts, h, projections);
+        let attention = Attention {
+            config: c,
+            layer: index,
+            pos,
+            cos: &s.cos,
+            sin: &s.sin,
+        };
+        attention.rotate_and_store(&machine, kv, q, k, v, q_by_head);
+        attention.attend(&machine, &mut s.acts, kv, q_by_head, q);
+        machine.project(&mut s.acts, q, [(&layer.attn_output, &mut *h)]);
+        machine.kernels.add(x, h);
+    }
+
+    /// `x += W_down (silu(W_gate h) * W_up h)`, `h = rms_norm(x)`.
+    fn feed_forward(&mut self, layer: &Layer, n: usize) {
+        let c = self.config;
+        let (machine, s, _) = self.parts();
+        let (x, h) = (&mut s.x[..n * c.n_embd], &mut s.h[..n * c.n_embd]);
+        let (gate, up) = (&mut s.gate[..n * c.n_ff], &mut s.up[..n * c.n_ff]);
+
+        norm(&machine, x, &layer.ffn_norm, c, h);
+        machine.project(
+            &mut s.acts,
+            h,
+            [(&layer.ffn_gate, &mut *gate), (&layer.ffn_up, &mut *up)],
+        );
+        let rows = gate.chunks_mut(c.n_ff).zip(up.chunks(c.n_ff));
+        if n == 1 {
+            rows.for_each(|(gate, up)| machine.kernels.swiglu(gate, up));
+        } else {
+            machine
+                .pool
+                .for_each(rows, |_, (gate, up)| machine.kernels.swiglu(gate, up));
+        }
+        machine.project(&mut s.acts, gate, [(&layer.ffn_down, &mut *h)]);
+        machine.kernels.add(x, h);
+    }
+}
+
+/// `h = rms_norm(x)`, row by row.
+fn norm(machine: &Machine<'_>, x: &[f32], gains: &[f32], c: &Config, h: &mut [f32]) {
+    let rows = x.chunks(c.n_embd).zip(h.chunks_mut(c.n_embd));
+    let norm = |(x, h): (&[f32], &mut [f32])| machine.kernels.rms_norm(x, gains, c.rms_eps, h);
+    if x.len() == c.n_embd {
+        rows.for_each(norm);
+    } else {
+        machine.pool.for_each(rows, |_, row| norm(row));
+    }
+}

@@ -1,0 +1,310 @@
+//! Worker threads that share one loop at a time.
+//!
+//! A loop hands out its items one by one, so a slow or descheduled thread holds back only the item it
+//! has; the caller waits for the workers that joined, never for one that did not wake in time. Workers
+//! spin for a moment after a loop, since the next one follows within microseconds, then sleep.
+
+use std::{
+    cell::UnsafeCell,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU32, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release, SeqCst},
+        },
+    },
+    thread::JoinHandle,
+};
+
+/// Rounds of waiting by spinning (about 20 µs) before a thread sleeps.
+const SPINS: u32 = 2_000;
+/// Bit of [`Shared::gate`]: nobody may join any more.
+const CLOSED: u32 = 1 << 31;
+
+type Job<'a> = dyn Fn(usize) + Sync + 'a;
+
+/// Threads that run one loop at a time; the calling thread is worker 0.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    /// One loop at a time: several sessions may share a pool.
+    turn: Mutex<()>,
+}
+
+struct Shared {
+    /// The running loop. Written only while the gate is closed and nobody is inside.
+    job: UnsafeCell<Option<*const Job<'static>>>,
+    /// How many workers are inside the loop, and [`CLOSED`].
+    gate: AtomicU32,
+    /// Counts the loops and the end; a change wakes spinning workers.
+    epoch: AtomicU32,
+    quit: AtomicBool,
+    sleepers: AtomicUsize,
+    sleep: Mutex<()>,
+    wake: Condvar,
+    caller_waits: AtomicU32,
+    done: Condvar,
+    panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
+}
+
+// SAFETY: `job` is written by the one caller that holds `turn` while the gate is closed and empty, and
+// read by workers only between joining and leaving, which the caller waits for.
+unsafe impl Sync for Shared {}
+// SAFETY: the pointer in `job` is only followed under the protocol above.
+unsafe impl Send for Shared {}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    /// A pool of `n_threads` (at least 1) including the caller's.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(n_threads: usize) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            job: UnsafeCell::new(None),
+            gate: AtomicU32::new(CLOSED),
+            epoch: AtomicU32::new(0),
+            quit: AtomicBool::new(false),
+            sleepers: AtomicUsize::new(0),
+            sleep: Mutex::new(()),
+            wake: Condvar::new(),
+            caller_waits: AtomicU32::new(0),
+            done: Condvar::new(),
+            panic: Mutex::new(None),
+        });
+        let mut pool = Self {
+            shared,
+            workers: Vec::new(),
+            turn: Mutex::new(()),
+        };
+        for id in 1..n_threads {
+            let shared = Arc::clone(&pool.shared);
+            let thread = std::thread::Builder::new().name(format!("puna-{id}"));
+            pool.workers.push(thread.spawn(move || shared.work(id))?);
+        }
+        Ok(pool)
+    }
+
+    /// Threads, the caller's included.
+    #[must_use]
+    pub fn n_threads(&self) -> usize {
+        self.workers.len() + 1
+    }
+
+    /// Calls `f(worker, item)` for every item, on all threads; returns when all calls have ended.
+    ///
+    /// `worker` is below [`n_threads`](Self::n_threads) and no two calls with the same one overlap.
+    /// Allocates nothing.
+    ///
+    /// # Panics
+    /// If `f` panics on any thread; the other calls that have begun still end first.
+    pub fn for_each<T, I>(&self, items: I, f: impl Fn(usize, T) + Sync)
+    where
+        T: Send,
+        I: Iterator<Item = T> + Send,
+    {
+        let items = Mutex::new(items);
+        self.run(&|worker| {
+            loop {
+                let Some(item) = lock(&items).next() else {
+                    break;
+                };
+                f(worker, item);
+            }
+        });
+    }
+
+    fn run(&self, job: &Job<'_>) {
+        if self.workers.is_empty() {
+            return job(0);
+        }
+        let _turn = lock(&self.turn);
+        let shared = &*self.shared;
+        // SAFETY: the lifetime is erased only until `Gate` below has closed and emptied the gate.
+        let erased = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(job) };
+        // SAFETY: the gate is closed and empty, and this caller holds `turn`: nobody reads `job`.
+        unsafe { *shared.job.get() = Some(erased) };
+        shared.gate.store(0, Release);
+        shared.epoch.fetch_add(1, SeqCst);
+        if shared.sleepers.load(SeqCst) > 0 {
+            let _guard = lock(&shared.sleep);
+            shared.wake.notify_all();
+        }
+        let gate = Gate(shared);
+        job(0);
+        drop(gate);
+        if let Some(panic) = lock(&shared.panic).take() {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Closes the gate and waits for those inside, also when the caller's own part panics.
+struct Gate<'a>(&'a Shared);
+
+impl Drop for Gate<'_> {
+    fn drop(&mut self) {
+        let shared = self.0;
+        shared.gate.fetch_or(CLOSED, SeqCst);
+        for _ in 0..SPINS {
+            if shared.gate.load(Acquire) == CLOSED {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        let mut guard = lock(&shared.sleep);
+        shared.caller_waits.store(1, SeqCst);
+        while shared.gate.load(SeqCst) != CLOSED {
+            guard = shared
+                .done
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        shared.caller_waits.store(0, Relaxed);
+    }
+}
+
+impl Shared {
+    fn work(&self, id: usize) {
+        let mut seen = 0;
+        loop {
+            seen = self.next_epoch(seen);
+            if self.quit.load(SeqCst) {
+                return;
+            }
+            if !self.join() {
+                continue;
+            }
+            // SAFETY: this worker has joined, so the caller keeps the job alive until it leaves.
+            let job = unsafe { (*self.job.get()).map(|job| &*job) };
+            if let Some(job) = job
+                && let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(id)))
+            {
+                *lock(&self.panic) = Some(panic);
+            }
+            if self.gate.fetch_sub(1, SeqCst) == CLOSED | 1 && self.caller_waits.load(SeqCst) == 1 {
+                let _guard = lock(&self.sleep);
+                self.done.notify_all();
+            }
+        }
+    }
+
+    /// Waits until the epoch differs from `seen`: spinning first, then asleep.
+    fn next_epoch(&self, seen: u32) -> u32 {
+        for _ in 0..SPINS {
+            let epoch = self.epoch.load(SeqCst);
+            if epoch != seen {
+                return epoch;
+            }
+            std::hint::spin_loop();
+        }
+        let mut guard = lock(&self.sleep);
+        self.sleepers.fetch_add(1, SeqCst);
+        let epoch = loop {
+            let epoch = self.epoch.load(SeqCst);
+            if epoch != seen {
+                break epoch;
+            }
+            guard = self
+                .wake
+                .wait(guard)
+                .unwrap_or_else(PoisonError::into_inner);
+        };
+        self.sleepers.fetch_sub(1, SeqCst);
+        epoch
+    }
+
+    /// Steps inside unless the gate is closed.
+    fn join(&self) -> bool {
+        self.gate
+            .fetch_update(SeqCst, SeqCst, |gate| {
+                (gate & CLOSED == 0).then_some(gate + 1)
+            })
+            .is_ok()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.quit.store(true, SeqCst);
+        self.shared.epoch.fetch_add(1, SeqCst);
+        {
+            let _guard = lock(&self.shared.sleep);
+            self.shared.wake.notify_all();
+        }
+        for worker in self.workers.drain(..) {
+            // A worker's panic was already handed to the caller.
+            let _ = worker.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn every_item_is_taken_once_at_every_thread_count() {
+        for n_threads in 1..=4 {
+            let pool = Pool::new(n_threads).unwrap();
+            for round in 0..2_000u64 {
+                let sum = AtomicU64::new(0);
+                pool.for_each(0..round % 37, |worker, i| {
+                    assert!(worker < n_threads);
+                    sum.fetch_add(i + 1, Relaxed);
+                });
+                let n = round % 37;
+                assert_eq!(sum.into_inner(), n * (n + 1) / 2);
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
+        let pool = Pool::new(3).unwrap();
+        for bad in 0..8 {
+            let run = || pool.for_each(0..8, |_, i| assert_ne!(i, bad, "planned"));
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+            pool.for_each(0..8, |_, _| {});
+        }
+    }
+
+    #[test]
+    fn several_callers_take_turns() {
+        let pool = Pool::new(2).unwrap();
+        let total = AtomicU64::new(0);
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| {
+                    for _ in 0..200 {
+                        pool.for_each(0..10, |_, _| {
+                            total.fetch_add(1, Relaxed);
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(total.into_inner(), 8_000);
+    }
+
+    #[test]
+    fn sleeping_workers_wake() {
+        let pool = Pool::new(2).unwrap();
+        for _ in 0..5 {
+            std::thread::sleep(std::time::Duration::from_millis(3));
+            pool.for_each(0..4, |_, _| {});
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The default model against Hugging Face transformers in f32 (tests/data/smollm2).
+
+use puna_core::{
+    cancel::Cancel,
+    kv_cache::KvType,
+    model::Model,
+    session::{Session, SessionOptions},
+    tokenizer::TokenId,
+};
+use puna_tests::{
+    compare::{argmax, kl_divergence, max_difference},
+    model::default_model,
+};
+use serde_json::Value;
+
+const PROMPTS: [&str; 3] = ["p1", "p2", "p3"];
+
+struct Golden {
+    ids: Vec<TokenId>,
+    logits: Vec<f32>,
+    greedy: Vec<TokenId>,
+}
+
+fn data(file: &str) -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/smollm2/");
+    std::fs::read(format!("{path}{file}")).unwrap()
+}
+
+fn golden(prompt: &str) -> Golden {
+    let json: Value = serde_json::from_slice(&data("smollm2_golden.json")).unwrap();
+    let ids = |key: &str| {
+        let ids = json[prompt][key].as_array().unwrap();
+        ids.iter()
+            .map(|id| TokenId(id.as_u64().unwrap() as u32))
+            .collect()
+    };
+    let raw = data(&format!("smollm2_{prompt}_last_logits.f32"));
+    let logits = raw
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|b| f32::from_le_bytes(*b))
+        .collect();
+    Golden {
+        ids: ids("ids"),
+        logits,
+        greedy: ids("greedy24_ids"),
+    }
+}
+
+fn session(model: &Model, exact: bool) -> Session {
+    let kv = if exact { KvType::F32 } else { KvType::F16 };
+    let options = SessionOptions {
+        n_ctx: Some(64),
+        kv,
+        exact,
+        ..SessionOptions::default()
+    };
+    Session::new(model, &options).unwrap()
+}
+
+#[test]
+fn exact_logits_are_those_of_transformers() {
+    let model = Model::open(&default_model()).unwrap();
+    for prompt in PROMPTS {
+        let golden = golden(prompt);
+        let mut session = session(&model, true);
+        session.prefill(&golden.ids, &Cancel::new()).unwrap();
+        let difference = max_difference(session.logits(), &golden.logits);
+        println!("{prompt}: exact, max |difference| {difference:.2e}");
+        assert!(difference <= 1e-3, "{prompt}: {difference}");
+    }
+}
+
+#[test]
+fn int8_logits_are_close() {
+    let model = Model::open(&default_model()).unwrap();
+    for prompt in PROMPTS {
+        let golden = golden(prompt);
+        let mut session = session(&model, false);
+        session.prefill(&golden.ids, &Cancel::new()).unwrap();
+        let difference = max_difference(session.logits(), &golden.logits);
+        let kl = kl_divergence(&golden.logits, session.logits());
+        println!("{prompt}: int8, max |difference| {difference:.3}, KL {kl:.5}");
+        assert!(difference <= 1.0, "{prompt}: {difference}");
+        assert!(kl <= 0.02, "{prompt}: {kl}");
+    }
+}
+
+#[test]
+fn greedy_tokens_are_as_given_or_part_at_a_narrow_margin() {
+    let model = Model::open(&default_model()).unwrap();
+    for prompt in PROMPTS {
+        let golden = golden(prompt);
+        let mut fast = session(&model, false);
+        let mut exact = session(&model, true);
+        let cancel = Cancel::new();
+        fast.prefill(&golden.ids, &cancel).unwrap();
+        exact.prefill(&golden.ids, &cancel).unwrap();
+        for (i, &want) in golden.greedy.iter().enumerate() {
+            let got = argmax(fast.logits());
+            assert_eq!(argmax(exact.logits()), want, "{prompt}: exact, token {i}");
+            if got != want {
+                let mut top = exact.logits().to_vec();
+                top.sort_by(|a, b| b.total_cmp(a));
+                let margin = top[0] - top[1];
+                println!("{prompt}: parts at token {i}, margin {margin}");
+                assert!(margin < 0.3, "{prompt}: token {i}, margin {margin}");
+                break;
+            }
+            fast.decode(want, &cancel).unwrap();
+            exact.decode(want, &cancel).unwrap();
+        }
+    }
+}
+
+#[test]
+fn logits_are_the_same_bits_at_every_thread_count_batch_size_and_tier() {
+    let golden = golden("p3");
+    let mut want: Option<Vec<f32>> = None;
+    for kernels in puna_kernels::Kernels::available() {
+        let isa = kernels.isa();
+        let model = Model::open(&default_model()).unwrap().with_kernels(kernels);
+        for (n_threads, n_batch) in [(1, 512), (2, 512), (3, 5), (2, 1)] {
+            let options = SessionOptions {
+                n_ctx: Some(64),
+                n_threads: Some(n_threads),
+                n_batch,
+                ..SessionOptions::default()
+            };
+            let mut session = Session::new(&model, &options).unwrap();
+            session.prefill(&golden.ids, &Cancel::new()).unwrap();
+            let want = want.get_or_insert_with(|| session.logits().to_vec());
+            let same = session
+                .logits()
+                .iter()
+                .zip(&*want)
+                .all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{isa:?}, {n_threads} threads, batches of {n_batch}");
+        }
+    }
+}
