@@ -1,6 +1,85 @@
 //! NEON as every 64-bit Arm CPU has it.
 
-use crate::dispatch::Kernels;
+pub(super) mod dot;
+mod exp;
+mod float;
+mod mix;
+mod quantize;
+mod rms_norm;
+mod rope;
+mod softmax;
+mod swiglu;
+
+use super::{mat::mat, rows, super_rows};
+use crate::{
+    block::{
+        BlockBf16, BlockF16, BlockF32, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0,
+        BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
+    },
+    dispatch::Kernels,
+    weight_type::WeightType,
+};
 
 /// Puts this tier's kernels into `table`. The caller has checked that the CPU runs them.
-pub(crate) fn install(_table: &mut Kernels) {}
+///
+/// `add` stays: the definition itself is compiled to NEON.
+pub(crate) fn install(table: &mut Kernels) {
+    use dot::{dot, dot_16, dot_narrow};
+    let mut set = |ty: WeightType, mat| table.mat[ty as usize] = mat;
+    set(WeightType::F32, mat!("neon", BlockF32, float::f32));
+    set(WeightType::F16, mat!("neon", BlockF16, float::f16));
+    set(WeightType::BF16, mat!("neon", BlockBf16, float::bf16));
+    set(
+        WeightType::Q4_0,
+        mat!("neon", BlockQ4_0, rows::q4_0, dot_narrow),
+    );
+    set(
+        WeightType::Q4_1,
+        mat!("neon", BlockQ4_1, rows::q4_1, dot_narrow),
+    );
+    set(
+        WeightType::Q5_0,
+        mat!("neon", BlockQ5_0, rows::q5_0, dot_narrow),
+    );
+    set(
+        WeightType::Q5_1,
+        mat!("neon", BlockQ5_1, rows::q5_1, dot_narrow),
+    );
+    set(WeightType::Q8_0, mat!("neon", BlockQ8_0, rows::q8_0, dot));
+    set(
+        WeightType::IQ4_NL,
+        mat!("neon", BlockIq4Nl, rows::iq4_nl, dot),
+    );
+    set(
+        WeightType::Q2_K,
+        mat!("neon", BlockQ2K, super_rows::q2_k, dot_16),
+    );
+    set(
+        WeightType::Q3_K,
+        mat!("neon", BlockQ3K, super_rows::q3_k, dot_16),
+    );
+    set(
+        WeightType::Q4_K,
+        mat!("neon", BlockQ4K, super_rows::q4_k, dot_narrow),
+    );
+    set(
+        WeightType::Q5_K,
+        mat!("neon", BlockQ5K, super_rows::q5_k, dot_narrow),
+    );
+    set(
+        WeightType::Q6_K,
+        mat!("neon", BlockQ6K, super_rows::q6_k, dot_16),
+    );
+    set(
+        WeightType::IQ4_XS,
+        mat!("neon", BlockIq4Xs, super_rows::iq4_xs, dot),
+    );
+    table.mix_f32 = mix::mix_f32;
+    table.mix_f16 = mix::mix_f16;
+    table.mix_q8_0 = mix::mix_q8_0;
+    table.quantize = quantize::quantize;
+    table.rms_norm = rms_norm::rms_norm;
+    table.rope = rope::rope;
+    table.softmax_part = softmax::softmax_part;
+    table.swiglu = swiglu::swiglu;
+}

@@ -1,0 +1,86 @@
+//! Loads and stores of sized arrays: the `unsafe` of these tiers, with `asm!` the only one.
+
+use core::arch::aarch64::{
+    float32x4_t, float32x4x2_t, int8x16_t, int16x8_t, uint8x16_t, vcreate_u16, vcvt_f32_f16,
+    vgetq_lane_f32, vld1q_f32, vld1q_s8, vld1q_s16, vld1q_u8, vld2q_f32, vreinterpret_f16_u16,
+    vst1q_f32, vst1q_s8, vst2q_f32,
+};
+
+use crate::block::Half;
+
+/// One load or store instruction a function: name, intrinsic, array, register.
+macro_rules! loads {
+    ($($name:ident = $intrinsic:ident([$element:ty; $n:literal]) -> $vector:ty;)*) => {$(
+        #[inline]
+        #[target_feature(enable = "neon")]
+        pub(super) fn $name(v: &[$element; $n]) -> $vector {
+            // SAFETY: the array is as many readable bytes as the register; no alignment is asked.
+            unsafe { $intrinsic(v.as_ptr()) }
+        }
+    )*};
+}
+macro_rules! stores {
+    ($($name:ident = $intrinsic:ident([$element:ty; $n:literal], $vector:ty);)*) => {$(
+        #[inline]
+        #[target_feature(enable = "neon")]
+        pub(super) fn $name(to: &mut [$element; $n], v: $vector) {
+            // SAFETY: the array is as many writable bytes as the register; no alignment is asked.
+            unsafe { $intrinsic(to.as_mut_ptr(), v) }
+        }
+    )*};
+}
+
+loads! {
+    u8x16 = vld1q_u8([u8; 16]) -> uint8x16_t;
+    i8x16 = vld1q_s8([i8; 16]) -> int8x16_t;
+    i16x8 = vld1q_s16([i16; 8]) -> int16x8_t;
+    f32x4 = vld1q_f32([f32; 4]) -> float32x4_t;
+    f32_pairs = vld2q_f32([f32; 8]) -> float32x4x2_t;
+}
+stores! {
+    put_i8x16 = vst1q_s8([i8; 16], int8x16_t);
+    put_f32x4 = vst1q_f32([f32; 4], float32x4_t);
+    put_f32_pairs = vst2q_f32([f32; 8], float32x4x2_t);
+}
+
+/// 32 numbers in two registers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn i8x32(v: &[i8; 32]) -> [int8x16_t; 2] {
+    let (v, _) = v.as_chunks::<16>();
+    [i8x16(&v[0]), i8x16(&v[1])]
+}
+
+/// 16 numbers in four registers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn f32x16(v: &[f32; 16]) -> [float32x4_t; 4] {
+    let (v, _) = v.as_chunks::<4>();
+    [f32x4(&v[0]), f32x4(&v[1]), f32x4(&v[2]), f32x4(&v[3])]
+}
+
+/// Writes 16 numbers from four registers.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn put_f32x16(to: &mut [f32; 16], v: [float32x4_t; 4]) {
+    for (to, v) in to.as_chunks_mut::<4>().0.iter_mut().zip(v) {
+        put_f32x4(to, v);
+    }
+}
+
+/// Four halves from four places, converted. The integer unit gathers them: the vector units are
+/// what the loops around wait for.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn halves(h: [Half; 4]) -> float32x4_t {
+    let [a, b, c, d] = h.map(|h| u64::from(u16::from_le_bytes(h.0)));
+    let four = vcreate_u16(a | b << 16 | c << 32 | d << 48);
+    vcvt_f32_f16(vreinterpret_f16_u16(four))
+}
+
+/// One half, converted.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn half(h: Half) -> f32 {
+    vgetq_lane_f32::<0>(halves([h; 4]))
+}
