@@ -15,6 +15,7 @@ pub mod softmax;
 pub mod swiglu;
 
 /// `x[i] += y[i]`.
+#[inline]
 pub fn add(x: &mut [f32], y: &[f32]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x += y;

@@ -3,6 +3,7 @@
 /// Rotates the pairs `(x[2i], x[2i + 1])` of one head by the angle whose cosine and sine are given.
 ///
 /// `cos` and `sin` have one entry a pair; pairs beyond them are left as they are.
+#[inline]
 pub fn rope(x: &mut [f32], cos: &[f32], sin: &[f32]) {
     for ((x, c), s) in x.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {
         let [a, b] = *x;

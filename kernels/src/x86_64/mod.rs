@@ -1,2 +1,3 @@
 //! x86-64 tiers.
 pub(crate) mod avx2;
+mod view;

@@ -1,6 +1,42 @@
 //! AVX2, FMA and F16C: every x86-64 laptop since 2013.
+//!
+//! Everything here is a safe `#[target_feature]` function over arrays; see [`rows`] for the layout
+//! that the matrix kernels share.
 
-use crate::dispatch::Kernels;
+mod dot;
+mod exp;
+mod float;
+mod gemm;
+mod gemv;
+mod load;
+mod mix;
+mod quantize;
+mod rms_norm;
+mod rope;
+mod rows;
+mod softmax;
+mod sums;
+mod swiglu;
+mod types;
+
+use crate::{dispatch::Kernels, scalar};
 
 /// Puts this tier's kernels into `table`. The caller has checked that the CPU runs them.
-pub(crate) fn install(_table: &mut Kernels) {}
+pub(crate) fn install(table: &mut Kernels) {
+    types::install(&mut table.mat);
+    table.mix_f32 = mix::mix_f32;
+    table.mix_f16 = mix::mix_f16;
+    table.mix_q8_0 = mix::mix_q8_0;
+    table.quantize = quantize::quantize;
+    table.rms_norm = rms_norm::rms_norm;
+    table.rope = rope::rope;
+    table.softmax_part = softmax::softmax_part;
+    table.swiglu = swiglu::swiglu;
+    table.add = add;
+}
+
+/// Twin of [`scalar::add`]: the same loop, compiled for this tier.
+#[target_feature(enable = "avx2")]
+fn add(x: &mut [f32], y: &[f32]) {
+    scalar::add(x, y);
+}
