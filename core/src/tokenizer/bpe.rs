@@ -52,12 +52,15 @@ struct Symbol {
     alive: bool,
 }
 
+/// Position of a merge in the list (upper half) and of the symbol on its left (lower half): one
+/// number, as most of the time of a long word goes into comparing these.
+type Candidate = u64;
+
 /// Space that the words of one text share.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     symbols: Vec<Symbol>,
-    /// Position of a merge, and of the symbol on its left.
-    heap: BinaryHeap<Reverse<(u32, u32)>>,
+    heap: BinaryHeap<Reverse<Candidate>>,
     spelled: String,
 }
 
@@ -186,7 +189,8 @@ impl Bpe {
         for left in 0..symbols.len() as u32 {
             self.push(symbols, left, heap);
         }
-        while let Some(Reverse((rank, left))) = heap.pop() {
+        while let Some(Reverse(candidate)) = heap.pop() {
+            let (rank, left) = ((candidate >> 32) as u32, candidate as u32);
             let merge = &self.merges[rank as usize];
             let Symbol {
                 id,
@@ -214,13 +218,13 @@ impl Bpe {
     }
 
     /// Notes the merge of a symbol with the one on its right, if there is one.
-    fn push(&self, symbols: &[Symbol], left: u32, heap: &mut BinaryHeap<Reverse<(u32, u32)>>) {
+    fn push(&self, symbols: &[Symbol], left: u32, heap: &mut BinaryHeap<Reverse<Candidate>>) {
         let Some(symbol) = symbols.get(left as usize) else {
             return;
         };
         let right = symbols.get(symbol.next as usize);
         let rank = right.and_then(|right| self.rank(symbol.id, right.id));
-        heap.extend(rank.map(|rank| Reverse((rank, left))));
+        heap.extend(rank.map(|rank| Reverse(u64::from(rank) << 32 | u64::from(left))));
     }
 }
 

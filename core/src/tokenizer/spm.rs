@@ -22,6 +22,8 @@ pub(super) struct Spm {
     bytes: Box<[Option<u32>; 256]>,
     /// Stands for a character that has neither a token nor bytes.
     unk: Option<u32>,
+    /// No token has a space after another character, so the words of a text do not touch each other.
+    words_apart: bool,
 }
 
 /// A run of characters that is one token, or one character that is none.
@@ -36,14 +38,22 @@ struct Symbol {
     id: u32,
 }
 
-/// Two neighbours that make a token. Ordered by score, then from left to right.
+/// Two neighbours that make a token. Ordered by their first field.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Pair {
-    score: u32,
-    left: std::cmp::Reverse<u32>,
+    /// Score (upper half) and position from the right of the left neighbour (lower half): one
+    /// number, as most of the time of a long text goes into comparing these.
+    key: u64,
     /// Bytes of both; a pair whose symbols have changed since has others.
     len: u32,
     id: u32,
+}
+
+/// Space that the words of one text share.
+#[derive(Default)]
+struct Scratch {
+    symbols: Vec<Symbol>,
+    pairs: BinaryHeap<Pair>,
 }
 
 impl Spm {
@@ -73,6 +83,10 @@ impl Spm {
             scores: scores.into_iter().map(ordered).collect(),
             bytes: Box::new(std::array::from_fn(|b| byte(b as u8))),
             unk: unk.map(|unk| unk.0),
+            words_apart: (0..vocab.len() as u32)
+                .filter(|&id| vocab.is_plain(id))
+                .filter_map(|id| vocab.text(id))
+                .all(|token| word_len(token) == token.len()),
         })
     }
 
@@ -82,13 +96,34 @@ impl Spm {
     /// If `text` has 4 GiB or more.
     pub(super) fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<TokenId>) {
         assert!(text.len() < NONE as usize, "text of 4 GiB or more");
-        let mut symbols = symbols(vocab, text);
-        let mut pairs = BinaryHeap::with_capacity(symbols.len());
+        let mut scratch = Scratch::default();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let len = if self.words_apart {
+                word_len(rest)
+            } else {
+                rest.len()
+            };
+            let (word, after) = rest.split_at(len);
+            self.encode_word(vocab, word, &mut scratch, out);
+            rest = after;
+        }
+    }
+
+    fn encode_word(
+        &self,
+        vocab: &Vocab,
+        text: &str,
+        scratch: &mut Scratch,
+        out: &mut Vec<TokenId>,
+    ) {
+        let Scratch { symbols, pairs } = scratch;
+        list(vocab, text, symbols);
         for right in 1..symbols.len() as u32 {
-            pairs.extend(self.pair(vocab, text, &symbols, right - 1, right));
+            pairs.extend(self.pair(vocab, text, symbols, right - 1, right));
         }
         while let Some(pair) = pairs.pop() {
-            let left = pair.left.0;
+            let left = !(pair.key as u32);
             let Symbol {
                 len, prev, next, ..
             } = symbols[left as usize];
@@ -102,8 +137,8 @@ impl Spm {
             if after != NONE {
                 symbols[after as usize].prev = left;
             }
-            pairs.extend(self.pair(vocab, text, &symbols, prev, left));
-            pairs.extend(self.pair(vocab, text, &symbols, left, after));
+            pairs.extend(self.pair(vocab, text, symbols, prev, left));
+            pairs.extend(self.pair(vocab, text, symbols, left, after));
         }
         for symbol in symbols.iter().filter(|symbol| symbol.len > 0) {
             match symbol.id {
@@ -126,8 +161,7 @@ impl Spm {
         let len = l.len + r.len;
         let id = vocab.plain_id(span(text, &Symbol { len, ..*l }))?;
         Some(Pair {
-            score: self.scores[id as usize],
-            left: std::cmp::Reverse(left),
+            key: u64::from(self.scores[id as usize]) << 32 | u64::from(!left),
             len,
             id,
         })
@@ -144,9 +178,9 @@ impl Spm {
     }
 }
 
-/// Each character of `text`.
-fn symbols(vocab: &Vocab, text: &str) -> Vec<Symbol> {
-    let mut symbols = Vec::with_capacity(text.len());
+/// Makes `symbols` the characters of `text`.
+fn list(vocab: &Vocab, text: &str, symbols: &mut Vec<Symbol>) {
+    symbols.clear();
     for (start, c) in text.char_indices() {
         let i = symbols.len() as u32;
         let id = vocab.plain_id(&text[start..start + c.len_utf8()]);
@@ -161,7 +195,12 @@ fn symbols(vocab: &Vocab, text: &str) -> Vec<Symbol> {
     if let Some(last) = symbols.last_mut() {
         last.next = NONE;
     }
-    symbols
+}
+
+/// Bytes of the first word of `text`: spaces, and what follows up to the next space.
+fn word_len(text: &str) -> usize {
+    let word = text.trim_start_matches('▁');
+    text.len() - word.len() + word.find('▁').unwrap_or(word.len())
 }
 
 fn span<'t>(text: &'t str, symbol: &Symbol) -> &'t str {

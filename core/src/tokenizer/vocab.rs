@@ -194,11 +194,16 @@ impl Vocab {
         self.by_text.find(hash, |&id| self.str(id) == text).copied()
     }
 
-    /// The token that plain text may become. Control, unknown and byte tokens are none, so that
-    /// nobody steers the model by typing their names.
-    pub(super) fn plain_id(&self, text: &str) -> Option<u32> {
+    /// Whether plain text may become this token. Control, unknown and byte tokens come from it
+    /// never, so that nobody steers the model by typing their names.
+    pub(super) fn is_plain(&self, id: u32) -> bool {
         let hidden = Attr::CONTROL.with(Attr::UNKNOWN).with(Attr::BYTE);
-        self.id(text).filter(|&id| !self.attr(id).any(hidden))
+        !self.attr(id).any(hidden)
+    }
+
+    /// The token that plain text may become and that reads `text`.
+    pub(super) fn plain_id(&self, text: &str) -> Option<u32> {
+        self.id(text).filter(|&id| self.is_plain(id))
     }
 
     /// The token `<0xNN>` of a byte.
