@@ -73,7 +73,7 @@ impl<'a> ActRow<'a> {
         self.d
     }
 
-    /// `Q8_1`: `d * Σq` of each block, rounded to half; else empty.
+    /// `Q8_1`: `d * Σq` of each block; else empty.
     #[must_use]
     pub const fn s(&self) -> &'a [f32] {
         self.s

@@ -1,7 +1,10 @@
 //! Activations as arrays of blocks, all of one length: a loop over blocks then needs no further checks,
 //! and without their branches the compiler folds each load into its broadcast.
 
-use crate::{activations::ActRow, block::QK};
+use crate::{
+    activations::ActRow,
+    block::{QK, QK_K},
+};
 
 /// Some blocks of one vector.
 pub(super) trait View<'a>: Copy {
@@ -30,6 +33,28 @@ impl<'a, const MIN: bool> View<'a> for View32<'a, MIN> {
             d: &x.d[first..][..n],
             s: if MIN { &x.s[first..][..n] } else { &[] },
             sums: &x.sums[first..][..n],
+        }
+    }
+}
+
+/// `n` blocks of form `Q8_K`.
+#[derive(Clone, Copy)]
+pub(super) struct View256<'a> {
+    /// Values: eight times 32.
+    pub qs: &'a [[i8; QK_K]],
+    /// Scales.
+    pub d: &'a [f32],
+    /// `Σq` of every 16.
+    pub sums: &'a [[i16; QK_K / 16]],
+}
+
+impl<'a> View<'a> for View256<'a> {
+    #[inline]
+    fn new(x: ActRow<'a>, first: usize, n: usize) -> Self {
+        Self {
+            qs: &x.qs.as_chunks().0[first..][..n],
+            d: &x.d[first..][..n],
+            sums: &x.sums.as_chunks().0[first..][..n],
         }
     }
 }

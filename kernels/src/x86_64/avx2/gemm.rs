@@ -32,7 +32,7 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
     x: ActRows<'a>,
     y: &mut TileMut<'_>,
     empty: U,
-    unpack: impl Fn([&B; ROWS]) -> U,
+    unpack: impl Fn(&mut U, [&B; ROWS]),
     step_4: impl Fn([__m256; VECTORS], &U, &[X; VECTORS], usize) -> [__m256; VECTORS],
     step_1: impl Fn([__m256; 1], &U, &[X; 1], usize) -> [__m256; 1],
     dot: impl Fn(&[B], ActRow<'_>) -> f32,
@@ -49,7 +49,7 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
         for first in (0..blocks).step_by(CHUNK) {
             let panel = &mut panel[..CHUNK.min(blocks - first)];
             for (i, u) in panel.iter_mut().enumerate() {
-                *u = unpack(rows.map(|row| &row[first + i]));
+                unpack(u, rows.map(|row| &row[first + i]));
             }
             for t in (0..n / VECTORS * VECTORS).step_by(VECTORS) {
                 run(panel, x, y, (t, r, first), &step_4);

@@ -10,7 +10,7 @@ use crate::{activations::ActRow, block::Block, x86_64::view::View};
 
 /// `y[r] = row r · x`: `w` holds `y.len()` rows.
 ///
-/// `unpack` puts one block of eight rows side by side, `step` takes it into the accumulators, and
+/// `unpack` puts one block of eight rows side by side, into `unpacked`; `step` takes it into the accumulators, and
 /// `dot` does the rows that are left over.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -18,7 +18,8 @@ pub(super) fn gemv<'a, B: Block, U, X: View<'a>>(
     w: &[B],
     x: ActRow<'a>,
     y: &mut [f32],
-    unpack: impl Fn([&B; ROWS]) -> U,
+    mut unpacked: U,
+    unpack: impl Fn(&mut U, [&B; ROWS]),
     step: impl Fn([__m256; 1], &U, &[X; 1], usize) -> [__m256; 1],
     dot: impl Fn(&[B], ActRow<'_>) -> f32,
 ) {
@@ -37,7 +38,8 @@ pub(super) fn gemv<'a, B: Block, U, X: View<'a>>(
             // Eight streams of a row each are too short for the hardware to see; the next eight rows
             // follow these without a gap.
             prefetch(w, (blocks + i) * ROWS, ROWS);
-            acc = step(acc, &unpack(rows.map(|row| &row[i])), &view, i);
+            unpack(&mut unpacked, rows.map(|row| &row[i]));
+            acc = step(acc, &unpacked, &view, i);
         }
         store_ps(y, acc[0]);
     }

@@ -28,6 +28,14 @@ pub(super) fn broadcast_4(v: &[i8; 4]) -> __m256i {
     _mm256_set1_epi32(unsafe { v.as_ptr().cast::<i32>().read_unaligned() })
 }
 
+/// 32 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn load_u8(v: &[u8; 32]) -> __m256i {
+    // SAFETY: the array is 32 readable bytes.
+    unsafe { _mm256_loadu_si256(v.as_ptr().cast()) }
+}
+
 /// 32 signed bytes.
 #[inline]
 #[target_feature(enable = "avx2")]

@@ -4,6 +4,7 @@
 //! that the matrix kernels share.
 
 mod dot;
+mod dot_k;
 mod exp;
 mod float;
 mod gemm;
@@ -14,6 +15,7 @@ mod quantize;
 mod rms_norm;
 mod rope;
 mod rows;
+mod rows_k;
 mod softmax;
 mod sums;
 mod swiglu;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     activations::{ActRowsMut, ActType},
-    block::{Half, QK, QK_K},
+    block::{QK, QK_K},
 };
 
 /// Twin of [`scalar::quantize::quantize`](crate::scalar::quantize::quantize).
@@ -39,10 +39,10 @@ fn blocks_of_32(x: &[f32], out: &mut ActRowsMut<'_>) {
         });
         store_i8(qs, q);
         let sum = sum_i32(sums_of_4(q)) as i16;
-        out.d[i] = Half::from_f32(d).to_f32();
+        out.d[i] = d;
         out.sums[i] = sum;
         if let Some(s) = out.s.get_mut(i) {
-            *s = Half::from_f32(f32::from(sum) * d).to_f32();
+            *s = f32::from(sum) * d;
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn gather_halves(h: [Half; ROWS]) -> __m256 {
 /// Eight dwords from eight places.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn gather_dwords(v: [[u8; 4]; ROWS]) -> __m256i {
+pub(super) fn gather_dwords(v: [[u8; 4]; ROWS]) -> __m256i {
     let [a, b, c, d, e, f, g, h] = v.map(i32::from_le_bytes);
     _mm256_setr_epi32(a, b, c, d, e, f, g, h)
 }
@@ -111,7 +111,7 @@ pub(super) fn split_halves(dm: __m256i) -> (__m256, __m256) {
 /// The 32 nibbles of eight rows, in the packing of [`BlockQ4_0::qs`].
 #[inline]
 #[target_feature(enable = "avx2")]
-fn nibbles(rows: [&[u8; QK / 2]; ROWS]) -> [__m256i; 8] {
+pub(super) fn nibbles(rows: [&[u8; QK / 2]; ROWS]) -> [__m256i; 8] {
     let [a, b, c, d] = transpose(rows);
     let low = [a, b, c, d].map(|v| low_nibbles(v));
     let high = [a, b, c, d].map(|v| high_nibbles(v));

@@ -2,8 +2,11 @@
 
 use core::arch::x86_64::*;
 
-use super::{load::broadcast_4, rows::Rows32};
-use crate::{block::QK, x86_64::view::View32};
+use super::{load::broadcast_4, rows::Rows32, rows_k::Rows256};
+use crate::{
+    block::QK,
+    x86_64::view::{View32, View256},
+};
 
 /// `sum[t][r] += scale(c)[r] * Σ w[r][i] * x[t][i]` over 32 weights, exact.
 ///
@@ -73,6 +76,54 @@ pub(super) fn step_32<
         *acc = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(sum), *acc);
         if MIN {
             *acc = _mm256_fmadd_ps(w.m, _mm256_set1_ps(x.s[i]), *acc);
+        }
+    }
+    acc
+}
+
+/// One super-block: `acc = fma(d_w * d_x, Σ scale (w - OFFSET) x, acc)`, then, for types with
+/// minimums, `acc = fma(-(dmin * d_x), Σ min x, acc)`.
+///
+/// `SUB` is the weights of a sub-block, 16 or 32.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn step_256<
+    const N: usize,
+    const RUN: usize,
+    const SIGNED: bool,
+    const SUB: usize,
+    const OFFSET: i32,
+    const MIN: bool,
+>(
+    acc: [__m256; N],
+    w: &Rows256,
+    x: &[View256<'_>; N],
+    i: usize,
+) -> [__m256; N] {
+    const { assert!(SUB == 32 || RUN <= 4) }
+    let mut sum = [_mm256_setzero_si256(); N];
+    let qs = x.map(|x| x.qs[i].as_chunks::<QK>().0);
+    for (j, w32) in w.w.iter().enumerate() {
+        add_products::<N, RUN, SIGNED>(&mut sum, w32, qs.map(|qs| &qs[j]), |c| {
+            w.scale[(32 * j + 4 * RUN * c) / SUB]
+        });
+    }
+    let mut acc = acc;
+    for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
+        let sums: &[[i8; 4]; 8] = bytemuck::cast_ref(&x.sums[i]);
+        let mut rest = _mm256_setzero_si256();
+        if MIN || OFFSET != 0 {
+            for (pair, sums) in w.pair.iter().zip(sums) {
+                rest = _mm256_add_epi32(rest, _mm256_madd_epi16(*pair, broadcast_4(sums)));
+            }
+        }
+        let d = _mm256_set1_ps(x.d[i]);
+        let offset = _mm256_mullo_epi32(rest, _mm256_set1_epi32(OFFSET));
+        let sum = _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, offset));
+        *acc = _mm256_fmadd_ps(_mm256_mul_ps(w.d, d), sum, *acc);
+        if MIN {
+            let dmin = _mm256_mul_ps(w.dmin, d);
+            *acc = _mm256_fnmadd_ps(dmin, _mm256_cvtepi32_ps(rest), *acc);
         }
     }
     acc
