@@ -1,5 +1,6 @@
 //! Running cargo, and counting what its tests say.
 
+use crate::model;
 use crate::report::{Outcome, Report, Tally};
 use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader};
@@ -46,9 +47,12 @@ pub fn lint(report: &mut Report) {
 }
 
 /// The whole workspace's tests on this machine.
-pub fn native_tests() -> Result<Outcome> {
+pub fn native_tests(model: Option<&Path>) -> Result<Outcome> {
     let mut command = cargo();
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    if let Some(model) = model {
+        command.env(model::VARIABLE, model);
+    }
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")

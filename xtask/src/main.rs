@@ -3,6 +3,7 @@
 mod apt;
 mod arm;
 mod cargo;
+mod model;
 mod report;
 
 use anyhow::Result;
@@ -33,7 +34,8 @@ fn main() -> Result<ExitCode> {
     match cli.task {
         Task::Test => {
             cargo::lint(&mut report);
-            report.leg("native tests", cargo::native_tests);
+            let model = model::fetch(&mut report);
+            report.leg("native tests", || cargo::native_tests(model.as_deref()));
             arm::run(&mut report, &arm::Args::default());
         }
         Task::Lint => cargo::lint(&mut report),
