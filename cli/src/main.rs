@@ -1,2 +1,85 @@
-//! The command `puna`.
-fn main() {}
+//! The command `puna`: language models on this machine, offline.
+//!
+//! Answers go to stdout, everything else to stderr. Exit codes: 0 done, 1 an error, in one line, 2 a
+//! wrong command line, 130 stopped by Ctrl-C. Each command is a file of its own.
+
+mod args;
+mod bench;
+mod failure;
+mod fetch;
+mod inspect;
+mod interrupt;
+mod logits;
+mod output;
+mod perplexity;
+mod progress;
+mod prompt;
+mod run;
+mod sampling;
+mod stats;
+mod tokenize;
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, Parser, Subcommand};
+use log::LevelFilter;
+use output::Out;
+
+/// Language models on this machine, offline.
+#[derive(Parser)]
+#[command(name = "puna", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Says more on stderr; twice: even more. RUST_LOG=… chooses finer
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Go on with a text, without a chat template
+    Run(run::Args),
+    /// Turn text into token ids
+    Tokenize(tokenize::TokenizeArgs),
+    /// Turn token ids into text
+    Detokenize(tokenize::DetokenizeArgs),
+    /// Show what a model expects after some tokens
+    Logits(logits::Args),
+    /// Measure how well a model foresees a text
+    Perplexity(perplexity::Args),
+    /// Measure speed, as llama-bench does
+    Bench(bench::Args),
+    /// Show what is in a GGUF file, and the memory it needs
+    Inspect(inspect::Args),
+    /// Fetch the default model and print its path
+    Fetch(fetch::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match cli.verbose {
+        0 => LevelFilter::Off,
+        1 => LevelFilter::Info,
+        _ => LevelFilter::Debug,
+    };
+    env_logger::Builder::new()
+        .filter_level(level)
+        .parse_default_env()
+        .init();
+    let out = &mut Out::stdout();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args, cli.verbose > 0, out),
+        Command::Tokenize(args) => tokenize::tokenize(args, out),
+        Command::Detokenize(args) => tokenize::detokenize(args, out),
+        Command::Logits(args) => logits::run(args, out),
+        Command::Perplexity(args) => perplexity::run(args, out),
+        Command::Bench(args) => bench::run(args, out),
+        Command::Inspect(args) => inspect::run(args, out),
+        Command::Fetch(args) => fetch::run(args, out),
+    };
+    match result.and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}

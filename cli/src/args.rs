@@ -1,0 +1,133 @@
+//! Arguments that several commands share: which model, and how it computes.
+
+use std::{num::NonZeroUsize, path::Path, str::FromStr};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use puna_core::{
+    gguf::Gguf,
+    kv_cache::KvType,
+    model::Model,
+    session::{Session, SessionOptions},
+    tokenizer::{TokenId, Tokenizer},
+};
+
+/// How a session computes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Computation")]
+pub struct ComputeArgs {
+    /// Threads [default: one a fast core]
+    #[arg(short, long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// How the KV cache stores its numbers [default: f16; with --exact f32]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub kv: Option<Kv>,
+    /// Prompt tokens that are computed together
+    #[arg(short, long, value_name = "N", default_value = "512")]
+    pub batch: NonZeroUsize,
+    /// Computes with dequantized weights in f32: slow, for checking
+    #[arg(long)]
+    pub exact: bool,
+}
+
+/// [`KvType`] by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Kv {
+    #[value(name = "f16")]
+    F16,
+    #[value(name = "q8_0")]
+    Q8_0,
+    #[value(name = "f32")]
+    F32,
+}
+
+impl From<Kv> for KvType {
+    fn from(kv: Kv) -> Self {
+        match kv {
+            Kv::F16 => Self::F16,
+            Kv::Q8_0 => Self::Q8_0,
+            Kv::F32 => Self::F32,
+        }
+    }
+}
+
+impl ComputeArgs {
+    /// The type of the cache.
+    pub fn kv(&self) -> KvType {
+        match self.kv {
+            Some(kv) => kv.into(),
+            None if self.exact => KvType::F32,
+            None => KvType::F16,
+        }
+    }
+
+    /// Options of a session of `n_ctx` tokens; `None`: the model's own, within reason.
+    pub fn options(&self, n_ctx: Option<usize>) -> SessionOptions {
+        SessionOptions {
+            n_ctx,
+            kv: self.kv(),
+            n_threads: self.threads.map(NonZeroUsize::get),
+            n_batch: self.batch.get(),
+            exact: self.exact,
+        }
+    }
+
+    /// A session of `n_ctx` tokens; `None`: the model's own, within reason.
+    pub fn session(&self, model: &Model, n_ctx: Option<usize>) -> Result<Session> {
+        Ok(Session::new(model, &self.options(n_ctx))?)
+    }
+}
+
+/// The context of a session that makes text.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Computation")]
+pub struct ContextArgs {
+    /// Tokens of context; 0: all that the model was trained for [default: those, at most 4096]
+    #[arg(short, long, value_name = "N")]
+    pub ctx: Option<usize>,
+}
+
+impl ContextArgs {
+    /// The number for [`ComputeArgs::session`].
+    pub fn n_ctx(&self, model: &Model) -> Option<usize> {
+        match self.ctx {
+            Some(0) => Some(model.config().n_ctx_train),
+            n_ctx => n_ctx,
+        }
+    }
+}
+
+/// Token ids, as in `1,2,3` or `[1, 2, 3]`.
+#[derive(Clone, Debug)]
+pub struct Tokens(pub Vec<TokenId>);
+
+impl FromStr for Tokens {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let list = text.trim();
+        let inside = list.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
+        let ids = inside
+            .unwrap_or(list)
+            .split([',', ' '])
+            .filter(|id| !id.is_empty());
+        let ids = ids.map(|id| {
+            let id = id.parse().map_err(|_| format!("`{id}` is no token id"))?;
+            Ok(TokenId(id))
+        });
+        ids.collect::<Result<Vec<_>, String>>().map(Self)
+    }
+}
+
+/// Opens only the vocabulary of a model, for files that may have nothing else.
+pub fn vocabulary(path: &Path) -> Result<(Gguf, Tokenizer)> {
+    let gguf = Gguf::open(path)?;
+    let tokenizer = Tokenizer::from_gguf(&gguf)?;
+    Ok((gguf, tokenizer))
+}
+
+/// The numbers of `tokens`, as JSON wants them.
+pub fn numbers(tokens: &[TokenId]) -> Vec<u32> {
+    tokens.iter().map(|token| token.0).collect()
+}

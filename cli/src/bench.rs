@@ -1,0 +1,293 @@
+//! `puna bench`: speed, in llama-bench's terms.
+//!
+//! `pp512` is the time to compute 512 prompt tokens at once, `tg128` to make 128 tokens one by one;
+//! `@ d2048` is either after 2,048 tokens that are not timed. The tokens are random, so nothing is
+//! sampled or printed; each test is warmed up first.
+
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Result;
+use indicatif::DecimalBytes;
+use puna_core::{
+    cancel::Cancel,
+    model::Model,
+    sampler::rng::Pcg32,
+    session::{Session, SessionError},
+    tokenizer::TokenId,
+};
+use serde::Serialize;
+
+use crate::{args::ComputeArgs, failure::Usage, output::Out, progress};
+
+/// Arguments of `puna bench`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model, a GGUF file
+    #[arg(short, long, value_name = "FILE")]
+    model: PathBuf,
+    /// Prompt tokens; 0: no such test; several: 128,512
+    #[arg(
+        short = 'p',
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        default_value = "512"
+    )]
+    n_prompt: Vec<usize>,
+    /// Tokens to make; 0: no such test
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        default_value = "128"
+    )]
+    n_gen: Vec<usize>,
+    /// Tokens that are already in the context
+    #[arg(
+        short = 'd',
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        default_value = "0"
+    )]
+    n_depth: Vec<usize>,
+    /// Times that each test is run
+    #[arg(short, long, value_name = "N", default_value = "5")]
+    repetitions: NonZeroUsize,
+    /// Prints JSON: a list of tests with "n_prompt", "n_gen", "n_depth", "avg_ts", "samples_ts", …
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compute: ComputeArgs,
+}
+
+/// One test and its times, by llama-bench's keys, and `isa`.
+#[derive(Debug, Serialize)]
+struct Report {
+    model_filename: String,
+    model_type: String,
+    model_size: u64,
+    model_n_params: u64,
+    isa: &'static str,
+    n_batch: usize,
+    n_threads: usize,
+    type_k: &'static str,
+    type_v: &'static str,
+    n_prompt: usize,
+    n_gen: usize,
+    n_depth: usize,
+    /// Seconds since 1970.
+    test_time: u64,
+    avg_ns: f64,
+    stddev_ns: f64,
+    avg_ts: f64,
+    stddev_ts: f64,
+    samples_ns: Vec<u64>,
+    samples_ts: Vec<f64>,
+}
+
+/// Times every combination.
+pub fn run(args: &Args, out: &mut Out) -> Result<()> {
+    let plan = plan(args);
+    if plan.is_empty() {
+        return Err(Usage("nothing to measure: -p and -n are 0".to_owned()).into());
+    }
+    let model = Model::open(&args.model)?;
+    let bar = progress::steps(plan.len() * (args.repetitions.get() + 1), "bench");
+    if !args.json {
+        heading(out)?;
+    }
+    let mut reports = Vec::new();
+    for test in plan {
+        let report = measure(args, &model, &test, || bar.inc(1))?;
+        if !args.json {
+            bar.suspend(|| row(out, &report))?;
+        }
+        reports.push(report);
+    }
+    bar.finish_and_clear();
+    if args.json {
+        out.json(&reports)?;
+    }
+    Ok(())
+}
+
+/// What to time: a prompt or, if `n_prompt` is 0, the making of tokens.
+struct Test {
+    n_prompt: usize,
+    n_gen: usize,
+    n_depth: usize,
+}
+
+fn plan(args: &Args) -> Vec<Test> {
+    let mut plan = Vec::new();
+    for &n_depth in &args.n_depth {
+        let test = |n_prompt, n_gen| Test {
+            n_prompt,
+            n_gen,
+            n_depth,
+        };
+        plan.extend(
+            args.n_prompt
+                .iter()
+                .filter(|&&n| n > 0)
+                .map(|&n| test(n, 0)),
+        );
+        plan.extend(args.n_gen.iter().filter(|&&n| n > 0).map(|&n| test(0, n)));
+    }
+    plan
+}
+
+fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) -> Result<Report> {
+    let n = test.n_prompt + test.n_gen;
+    let mut session = args.compute.session(model, Some(test.n_depth + n))?;
+    let mut tokens = RandomTokens::new(model);
+    if test.n_depth > 0 {
+        session.prefill(&tokens.take(test.n_depth), &Cancel::new())?;
+    }
+    // As llama-bench warms up: the whole prompt, but only one token.
+    compute(
+        &mut session,
+        &tokens.take(test.n_prompt + test.n_gen.min(1)),
+        test,
+    )?;
+    done();
+    let mut samples_ns = Vec::new();
+    for _ in 0..args.repetitions.get() {
+        session.truncate(test.n_depth);
+        let tokens = tokens.take(n);
+        let started = Instant::now();
+        compute(&mut session, &tokens, test)?;
+        samples_ns.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        done();
+    }
+    let times: Vec<f64> = samples_ns.iter().map(|&ns| ns as f64).collect();
+    let samples_ts: Vec<f64> = times
+        .iter()
+        .map(|ns| n as f64 * 1e9 / ns.max(1.0))
+        .collect();
+    let (avg_ns, stddev_ns) = mean_and_deviation(&times);
+    let (avg_ts, stddev_ts) = mean_and_deviation(&samples_ts);
+    let kv = args.compute.kv().name();
+    let gguf = model.gguf();
+    Ok(Report {
+        model_filename: args.model.display().to_string(),
+        model_type: model_type(model, &args.model),
+        model_size: gguf.tensor_bytes(),
+        model_n_params: gguf.tensors().map(|t| t.n_elements()).sum(),
+        isa: model.kernels().isa().name(),
+        n_batch: args.compute.batch.get(),
+        n_threads: session.n_threads(),
+        type_k: kv,
+        type_v: kv,
+        n_prompt: test.n_prompt,
+        n_gen: test.n_gen,
+        n_depth: test.n_depth,
+        test_time: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |t| t.as_secs()),
+        avg_ns,
+        stddev_ns,
+        avg_ts,
+        stddev_ts,
+        samples_ns,
+        samples_ts,
+    })
+}
+
+/// All `tokens` at once, or one by one where the test makes tokens.
+fn compute(session: &mut Session, tokens: &[TokenId], test: &Test) -> Result<(), SessionError> {
+    let cancel = Cancel::new();
+    if test.n_gen == 0 {
+        return session.prefill(tokens, &cancel);
+    }
+    tokens
+        .iter()
+        .try_for_each(|&token| session.decode(token, &cancel).map(|_| ()))
+}
+
+/// Tokens that nothing can be learned from, the same at every run.
+struct RandomTokens {
+    rng: Pcg32,
+    n_vocab: u32,
+}
+
+impl RandomTokens {
+    fn new(model: &Model) -> Self {
+        Self {
+            rng: Pcg32::new(0),
+            n_vocab: u32::try_from(model.config().n_vocab).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn take(&mut self, n: usize) -> Vec<TokenId> {
+        (0..n)
+            .map(|_| TokenId(self.rng.next_u32() % self.n_vocab))
+            .collect()
+    }
+}
+
+/// The mean and the standard deviation of a sample; 0 of a single number.
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (mean, (squares / (n - 1.0).max(1.0)).sqrt())
+}
+
+/// The type that most bytes of the model have, after its name.
+fn model_type(model: &Model, path: &Path) -> String {
+    let gguf = model.gguf();
+    let name = gguf.str("general.name").ok().flatten();
+    let stem = || {
+        path.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let name = name.map_or_else(stem, |name| crate::output::shortened(name, 40));
+    let mut types: Vec<_> = gguf.tensors().map(|t| t.ty()).collect();
+    let bytes = |ty| -> u64 {
+        let of_type = gguf.tensors().filter(|t| t.ty() == ty);
+        of_type.map(|t| t.byte_len()).sum()
+    };
+    types.sort_unstable_by_key(|ty| ty.number());
+    types.dedup();
+    match types.into_iter().max_by_key(|&ty| bytes(ty)) {
+        Some(ty) => format!("{name} {ty}"),
+        None => name,
+    }
+}
+
+const COLUMNS: &str = "| model | size | params | isa | threads | kv | test | t/s |";
+
+fn heading(out: &mut Out) -> Result<()> {
+    out.line(COLUMNS)?;
+    out.line("|---|---:|---:|---|---:|---|---:|---:|")
+}
+
+fn row(out: &mut Out, r: &Report) -> Result<()> {
+    let test = match (r.n_prompt, r.n_depth) {
+        (0, 0) => format!("tg{}", r.n_gen),
+        (0, depth) => format!("tg{} @ d{depth}", r.n_gen),
+        (n, 0) => format!("pp{n}"),
+        (n, depth) => format!("pp{n} @ d{depth}"),
+    };
+    out.line(&format!(
+        "| {} | {} | {:.2} M | {} | {} | {} | {test} | {:.2} ± {:.2} |",
+        r.model_type,
+        DecimalBytes(r.model_size),
+        r.model_n_params as f64 / 1e6,
+        r.isa,
+        r.n_threads,
+        r.type_k,
+        r.avg_ts,
+        r.stddev_ts
+    ))?;
+    out.flush()
+}

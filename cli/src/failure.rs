@@ -1,0 +1,43 @@
+//! Errors to one line and an exit code.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, error::ErrorKind};
+
+/// Arguments that each are fine but make no sense here; exits as clap's own errors do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Nobody reads stdout any more, which is no error.
+#[derive(Debug, thiserror::Error)]
+#[error("stdout is closed")]
+pub struct StdoutClosed;
+
+/// Says what went wrong, if anything did.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if error.is::<StdoutClosed>() {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(usage) = error.downcast_ref::<Usage>() {
+        crate::Cli::command()
+            .error(ErrorKind::ValueValidation, usage)
+            .exit();
+    }
+    eprintln!("error: {}", one_line(error));
+    ExitCode::FAILURE
+}
+
+/// The error and its causes, those left out that the text before them already tells.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string().replace(['\n', '\r'], " ");
+        if line.is_empty() {
+            line = text;
+        } else if !line.contains(text.as_str()) {
+            line = format!("{line}: {text}");
+        }
+    }
+    line
+}

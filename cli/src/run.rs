@@ -1,0 +1,146 @@
+//! `puna run`: goes on with a text, without a chat template.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use puna_core::{
+    cancel::Cancel,
+    generate::{GenerateError, GenerateOptions, Generator},
+    model::Model,
+    session::{Session, SessionError},
+    tokenizer::TokenId,
+};
+use serde::Serialize;
+
+use crate::{
+    args::{ComputeArgs, ContextArgs, numbers},
+    interrupt,
+    output::Out,
+    progress,
+    prompt::{PromptArgs, SpecialArgs},
+    sampling::SamplingArgs,
+    stats::{self, Memory, Timings},
+};
+
+/// Arguments of `puna run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model, a GGUF file
+    #[arg(short, long, value_name = "FILE")]
+    model: PathBuf,
+    #[command(flatten)]
+    prompt: PromptArgs,
+    #[command(flatten)]
+    special: SpecialArgs,
+    /// Tokens to make at most; -1: until the model ends or the context is full
+    #[arg(short, long, value_name = "N", default_value_t = 256)]
+    #[arg(value_parser = clap::value_parser!(i64).range(-1..), allow_negative_numbers = true)]
+    n_predict: i64,
+    /// Prints JSON: {"prompt_tokens", "tokens", "text", "stop", "timings", "memory"}
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    compute: ComputeArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+/// The JSON of a text.
+#[derive(Serialize)]
+struct Report {
+    prompt_tokens: Vec<u32>,
+    tokens: Vec<u32>,
+    text: String,
+    stop: &'static str,
+    timings: Timings,
+    memory: Memory,
+}
+
+/// Prints what the model goes on with.
+pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
+    let options = args
+        .sampling
+        .options(usize::try_from(args.n_predict).ok())?;
+    let started = Instant::now();
+    let model = Model::open(&args.model)?;
+    let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;
+    let load = started.elapsed();
+    options.sampler.validate(model.config().n_vocab)?;
+    let prompt = args.prompt.tokens(model.tokenizer(), &args.special)?;
+
+    interrupt::install()?;
+    let mut text = String::new();
+    let made = interrupt::during(|cancel| {
+        generate(&mut session, &prompt, &options, cancel, |piece| {
+            text.push_str(piece);
+            if args.json {
+                Ok(())
+            } else {
+                out.show_made(piece)
+            }
+        })
+    })?;
+    let timings = Timings::new(load, &made.timings);
+    let memory = Memory::from(&session);
+    if args.json {
+        return out.json(&Report {
+            prompt_tokens: numbers(&prompt),
+            tokens: numbers(&made.tokens),
+            text,
+            stop: made.stop,
+            timings,
+            memory,
+        });
+    }
+    out.line("")?;
+    if verbose {
+        eprintln!("{}", stats::line(&timings, &memory));
+    }
+    Ok(())
+}
+
+/// A text that is done.
+struct Made {
+    tokens: Vec<TokenId>,
+    stop: &'static str,
+    timings: puna_core::generate::Timings,
+}
+
+/// Computes `prompt` and hands the text that follows to `show`, piece by piece; what there is, when it
+/// is cancelled.
+fn generate(
+    session: &mut Session,
+    prompt: &[TokenId],
+    options: &GenerateOptions,
+    cancel: &Cancel,
+    mut show: impl FnMut(&str) -> Result<()>,
+) -> Result<Made> {
+    let started = Instant::now();
+    let bar = progress::spinner("reading the prompt");
+    let prefill = session.prefill(prompt, cancel);
+    bar.finish_and_clear();
+    let (n_computed, took) = match prefill {
+        Ok(()) => (prompt.len(), started.elapsed()),
+        Err(SessionError::Cancelled) => (0, Duration::ZERO),
+        Err(error) => return Err(error.into()),
+    };
+    let mut generator = Generator::new(session, options, true)?;
+    generator.note_prefill(n_computed, took);
+    loop {
+        match generator.step(session, cancel) {
+            Ok(Some(piece)) => show(&piece)?,
+            Ok(None) | Err(GenerateError::Session(SessionError::Cancelled)) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Made {
+        tokens: generator.tokens().to_vec(),
+        stop: stats::stop(generator.stop_reason()),
+        timings: generator.timings(),
+    })
+}
