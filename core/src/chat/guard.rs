@@ -25,7 +25,7 @@ const COVERS: [std::ops::RangeInclusive<char>; 2] =
 /// What must not be forged.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
-    /// Names of special tokens, but for white space.
+    /// Names of special tokens, but for white space, and markers of the template.
     names: Vec<String>,
     /// Length of the longest, in bytes.
     longest: usize,
@@ -34,7 +34,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// A guard of the special tokens called `names`.
+    /// A guard of the special tokens and markers called `names`.
     pub(super) fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let names: Vec<String> = names
             .into_iter()
@@ -161,7 +161,8 @@ impl Covers {
     /// The covered `text`, with a space put into every marker that a message spells: `[ /INST]`.
     pub(super) fn neutralize(&self, text: &str, markers: &BTreeSet<&str>) -> String {
         let mut plain = String::with_capacity(text.len());
-        // For each byte of `plain`: where its character ends in `text`, and whether it was covered.
+        // For each byte of `plain`: where its character ends in `text`, whether it was covered, and
+        // whether a seam was before it.
         let mut origin = Vec::with_capacity(text.len());
         let mut seam = false;
         for (at, c) in text.char_indices() {
@@ -172,7 +173,7 @@ impl Covers {
             };
             plain.push(under);
             let end = at + c.len_utf8();
-            origin.resize(plain.len(), (end, covered || seam));
+            origin.resize(plain.len(), (end, covered, seam));
             seam = false;
         }
         let mut out = String::with_capacity(text.len() + 8);
@@ -180,9 +181,8 @@ impl Covers {
         for (at, _) in plain.match_indices(['<', '[']) {
             let forged = markers.iter().any(|marker| {
                 plain[at..].starts_with(marker)
-                    && origin[at..at + marker.len()]
-                        .iter()
-                        .any(|&(_, covered)| covered)
+                    && (origin[at..at + marker.len()].iter().any(|part| part.1)
+                        || origin[at + 1..at + marker.len()].iter().any(|part| part.2))
             });
             if forged {
                 let end = origin[at].0;
@@ -199,22 +199,26 @@ impl Covers {
 /// Parts of `text` that look like turn markers: `[X]`, `[/X]`, `<x>`, `<|x|>`, `<<X>>`, without white space.
 pub(super) fn tags(text: &str) -> impl Iterator<Item = &str> {
     const LONGEST: usize = 64;
+    let mut inside = 0;
     text.match_indices(['<', '['])
-        .filter_map(move |(at, open)| {
-            let rest = &text[at..];
-            let (open, close) = match open {
-                "<" if rest.starts_with("<<") => ("<<", ">>"),
-                "<" => ("<", ">"),
-                _ => ("[", "]"),
+        .filter_map(move |(at, bracket)| {
+            if at < inside {
+                return None;
+            }
+            let tag = |open: &str, close: &str| {
+                let rest = text[at..].strip_prefix(open)?;
+                let body = &rest[..rest.find(close)?];
+                let letters = body.chars().any(char::is_alphabetic);
+                let plain = |c: char| !c.is_whitespace() && !BRACKETS.contains(&c);
+                (letters && body.chars().all(plain) && body.len() <= LONGEST)
+                    .then(|| &text[at..at + open.len() + body.len() + close.len()])
             };
-            let body = &rest[open.len()..];
-            let body = &body[..body.find(close)?];
-            let letters = body.chars().any(char::is_alphabetic);
-            let plain = body
-                .chars()
-                .all(|c| !c.is_whitespace() && !BRACKETS.contains(&c));
-            (letters && plain && body.len() <= LONGEST)
-                .then(|| &rest[..open.len() + body.len() + close.len()])
+            let double = tag("<<", ">>");
+            inside = at + double.map_or(0, str::len);
+            double.or_else(|| match bracket {
+                "<" => tag("<", ">"),
+                _ => tag("[", "]"),
+            })
         })
 }
 
@@ -231,7 +235,6 @@ mod tests {
             [
                 "[INST]",
                 "<<SYS>>",
-                "<SYS>",
                 "<|im_start|>",
                 "<s>",
                 "</s>",

@@ -75,10 +75,13 @@ impl ChatTemplate {
     /// # Errors
     /// As [`Self::from_source`].
     pub fn with_special_tokens(source: &str, tokens: SpecialTokens) -> Result<Self, ChatError> {
+        let sandbox = Sandbox::new(source)?;
         let names = tokens.control.iter().chain(&tokens.user_defined);
+        let markers = sandbox.literals().iter().flat_map(|text| tags(text));
+        let guard = Guard::new(names.map(String::as_str).chain(markers));
         Ok(Self {
-            sandbox: Sandbox::new(source)?,
-            guard: Guard::new(names.map(String::as_str)),
+            sandbox,
+            guard,
             tokens,
             now: None,
         })
