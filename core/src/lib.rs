@@ -7,6 +7,7 @@
 
 pub mod cancel;
 pub mod chat;
+pub mod conversation;
 pub mod generate;
 pub mod gguf;
 pub mod kv_cache;
