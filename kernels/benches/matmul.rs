@@ -14,6 +14,8 @@ use puna_kernels::{Activations, Kernels, TileMut, WeightType};
 const K: usize = 4096;
 /// Rows of the matrix that fits the second cache.
 const ROWS: usize = 256;
+/// Rows of a GEMM: few, so that a run is over before the scheduler takes the core away.
+const GEMM_ROWS: usize = 64;
 /// Vectors of a GEMM.
 const VECTORS: usize = 64;
 /// Bytes that no cache holds.
@@ -96,8 +98,10 @@ fn measure(kernels: &Kernels, ty: WeightType, weights: &[u8]) -> [f64; 3] {
     });
     let memory = small.len() as f64 / seconds / 1e9;
 
-    let seconds = best(|| kernels.matmul(ty, small, x, &mut TileMut::new(&mut y, ROWS)));
-    let gemm = (ROWS * K * VECTORS) as f64 / seconds / 1e9;
+    let small = &small[..GEMM_ROWS * ty.row_bytes(K)];
+    let y = &mut y[..GEMM_ROWS * VECTORS];
+    let seconds = best(|| kernels.matmul(ty, small, x, &mut TileMut::new(y, GEMM_ROWS)));
+    let gemm = (GEMM_ROWS * K * VECTORS) as f64 / seconds / 1e9;
     [l2, memory, gemm]
 }
 

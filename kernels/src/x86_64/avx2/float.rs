@@ -6,10 +6,10 @@
 
 use core::arch::x86_64::*;
 
-use super::load::{load_128, load_halves, load_ps, load_singles, store_ps};
+use super::load::{load_128, load_ps, store_ps};
 use crate::{
     activations::{ActRow, ActRows},
-    block::{Block, BlockBf16, BlockF16, BlockF32},
+    block::{Block, BlockBf16},
     scalar::reduce::LANES,
     tile::TileMut,
 };
@@ -25,41 +25,25 @@ const GEMM_ROWS: usize = 2;
 /// Vectors of a GEMM that run side by side.
 const GEMM_VECTORS: usize = 3;
 
-/// Sixteen singles.
+/// Rows of a GEMM that meet all vectors before the next ones do.
+const PANEL_ROWS: usize = 8;
+
+/// Eight bfloats of a file as singles.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn sixteen_f32(w: &[BlockF32; LANES]) -> Sixteen {
-    let [a, b]: &[[BlockF32; 8]; 2] = bytemuck::cast_ref(w);
-    [load_singles(a), load_singles(b)]
+pub(super) fn load_bfloats(w: &[BlockBf16; 8]) -> __m256 {
+    let wide = _mm256_cvtepu16_epi32(load_128(bytemuck::cast_ref(w)));
+    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
 }
 
-/// Sixteen halves.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn sixteen_f16(w: &[BlockF16; LANES]) -> Sixteen {
-    let [a, b]: &[[BlockF16; 8]; 2] = bytemuck::cast_ref(w);
-    [load_halves(a), load_halves(b)]
-}
-
-/// Sixteen bfloats.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn sixteen_bf16(w: &[BlockBf16; LANES]) -> Sixteen {
-    let halves: &[[u8; 16]; 2] = bytemuck::cast_ref(w);
-    [0, 1].map(|h| {
-        let wide = _mm256_cvtepu16_epi32(load_128(&halves[h]));
-        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
-    })
-}
-
-/// `y[r] = row r · x`: `w` holds `y.len()` rows. `sixteen` loads weights, `one` converts one.
+/// `y[r] = row r · x`: `w` holds `y.len()` rows. `load` loads weights, `one` converts one.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn gemv<B: Block>(
     w: &[B],
     x: ActRow<'_>,
     y: &mut [f32],
-    sixteen: impl Fn(&[B; LANES]) -> Sixteen,
+    load: impl Fn(&[B; 8]) -> __m256,
     one: impl Fn(B) -> f32,
 ) {
     let k = x.f.len();
@@ -67,43 +51,63 @@ pub(super) fn gemv<B: Block>(
     let (done, left) = w.split_at(groups.len() * GEMV_ROWS * k);
     for (w, y) in done.chunks_exact(GEMV_ROWS * k).zip(groups) {
         let rows = std::array::from_fn(|r| &w[r * k..][..k]);
-        *y = dots::<B, GEMV_ROWS, 1>(rows, [x.f], &sixteen, &one).map(|[y]| y);
+        *y = dots::<B, GEMV_ROWS, 1>(rows, [x.f], &load, &one).map(|[y]| y);
     }
     for (w, y) in left.chunks_exact(k).zip(rest) {
-        [[*y]] = dots([w], [x.f], &sixteen, &one);
+        [[*y]] = dots([w], [x.f], &load, &one);
     }
 }
 
 /// `y[t][r] = row r · x[t]`: `w` holds `y.m()` rows and `x` holds `y.n()` vectors.
+///
+/// A few rows at a time meet all vectors, so that they stay in the second cache, and the three vectors
+/// that they meet in the first.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn gemm<B: Block>(
     w: &[B],
     x: ActRows<'_>,
     y: &mut TileMut<'_>,
-    sixteen: impl Fn(&[B; LANES]) -> Sixteen,
+    load: impl Fn(&[B; 8]) -> __m256,
     one: impl Fn(B) -> f32,
 ) {
-    let (n, m, k) = (y.n(), y.m(), x.k());
-    let row = |r: usize| &w[r * k..][..k];
-    let vector = |t: usize| x.row(t).f;
-    for r in (0..m / GEMM_ROWS * GEMM_ROWS).step_by(GEMM_ROWS) {
-        let rows = [row(r), row(r + 1)];
-        for t in (0..n / GEMM_VECTORS * GEMM_VECTORS).step_by(GEMM_VECTORS) {
-            let vectors = [vector(t), vector(t + 1), vector(t + 2)];
-            let [a, b] = dots::<B, GEMM_ROWS, GEMM_VECTORS>(rows, vectors, &sixteen, &one);
+    let k = x.k();
+    for (i, w) in w.chunks(PANEL_ROWS * k).enumerate() {
+        let mut y = y.columns(i * PANEL_ROWS, w.len() / k);
+        for t in (0..y.n() / GEMM_VECTORS * GEMM_VECTORS).step_by(GEMM_VECTORS) {
+            panel::<B, GEMM_VECTORS>(w, x, &mut y, t, &load, &one);
+        }
+        for t in y.n() / GEMM_VECTORS * GEMM_VECTORS..y.n() {
+            panel::<B, 1>(w, x, &mut y, t, &load, &one);
+        }
+    }
+}
+
+/// The rows of `w` times vectors `t .. t + N`.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn panel<B: Block, const N: usize>(
+    w: &[B],
+    x: ActRows<'_>,
+    y: &mut TileMut<'_>,
+    t: usize,
+    load: impl Fn(&[B; 8]) -> __m256,
+    one: impl Fn(B) -> f32,
+) {
+    let vectors: [&[f32]; N] = std::array::from_fn(|v| x.row(t + v).f);
+    for (i, w) in w.chunks(GEMM_ROWS * x.k()).enumerate() {
+        let r = i * GEMM_ROWS;
+        if w.len() == GEMM_ROWS * x.k() {
+            let (a, b) = w.split_at(x.k());
+            let [a, b] = dots::<B, GEMM_ROWS, N>([a, b], vectors, &load, &one);
             for (v, (a, b)) in a.into_iter().zip(b).enumerate() {
                 y.row(t + v)[r..r + GEMM_ROWS].copy_from_slice(&[a, b]);
             }
-        }
-        for t in n / GEMM_VECTORS * GEMM_VECTORS..n {
-            let [[a], [b]] = dots::<B, GEMM_ROWS, 1>(rows, [vector(t)], &sixteen, &one);
-            y.row(t)[r..r + GEMM_ROWS].copy_from_slice(&[a, b]);
-        }
-    }
-    for r in m / GEMM_ROWS * GEMM_ROWS..m {
-        for t in 0..n {
-            [[y.row(t)[r]]] = dots([row(r)], [vector(t)], &sixteen, &one);
+        } else {
+            let [a] = dots::<B, 1, N>([w], vectors, &load, &one);
+            for (v, a) in a.into_iter().enumerate() {
+                y.row(t + v)[r] = a;
+            }
         }
     }
 }
@@ -114,20 +118,21 @@ pub(super) fn gemm<B: Block>(
 pub(super) fn dots<B: Block, const R: usize, const N: usize>(
     rows: [&[B]; R],
     x: [&[f32]; N],
-    sixteen: impl Fn(&[B; LANES]) -> Sixteen,
+    load: impl Fn(&[B; 8]) -> __m256,
     one: impl Fn(B) -> f32,
 ) -> [[f32; N]; R] {
     let steps = rows[0].len() / LANES;
-    let w16 = rows.map(|row| &row.as_chunks::<LANES>().0[..steps]);
-    let x16 = x.map(|x| &x.as_chunks::<LANES>().0[..steps]);
+    let w8 = rows.map(|row| &row.as_chunks::<8>().0[..2 * steps]);
+    let x8 = x.map(|x| &x.as_chunks::<8>().0[..2 * steps]);
     let mut acc = [[[_mm256_setzero_ps(); 2]; N]; R];
     for i in 0..steps {
-        for (acc, w) in acc.iter_mut().zip(w16) {
-            let [w0, w1] = sixteen(&w[i]);
-            for ([a0, a1], x) in acc.iter_mut().zip(x16) {
-                let [x0, x1] = load_sixteen(&x[i]);
-                *a0 = _mm256_fmadd_ps(w0, x0, *a0);
-                *a1 = _mm256_fmadd_ps(w1, x1, *a1);
+        for half in 0..2 {
+            let w = w8.map(|w| load(&w[2 * i + half]));
+            for (n, x) in x8.iter().enumerate() {
+                let x = load_ps(&x[2 * i + half]);
+                for (acc, w) in acc.iter_mut().zip(w) {
+                    acc[n][half] = _mm256_fmadd_ps(w, x, acc[n][half]);
+                }
             }
         }
     }

@@ -3,8 +3,8 @@
 use core::arch::x86_64::*;
 
 use super::{
-    float::{Sixteen, load_sixteen, sixteen_f16, sixteen_f32},
-    load::{load_128, load_ps, store_ps},
+    float::{Sixteen, load_sixteen},
+    load::{load_128, load_halves, load_ps, load_singles, store_ps},
 };
 use crate::{
     block::{self, Block, BlockF16, BlockF32, BlockQ8_0, QK},
@@ -14,13 +14,13 @@ use crate::{
 /// Twin of `scalar::mix::mix_f32`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn mix_f32(v: &[u8], p: &[f32], out: &mut [f32]) {
-    floats::<BlockF32>(block::cast(v), p, out, |v| sixteen_f32(v), |v| v.to_f32());
+    floats::<BlockF32>(block::cast(v), p, out, |v| load_singles(v), |v| v.to_f32());
 }
 
 /// Twin of `scalar::mix::mix_f16`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn mix_f16(v: &[u8], p: &[f32], out: &mut [f32]) {
-    floats::<BlockF16>(block::cast(v), p, out, |v| sixteen_f16(v), |v| v.to_f32());
+    floats::<BlockF16>(block::cast(v), p, out, |v| load_halves(v), |v| v.to_f32());
 }
 
 /// Twin of `scalar::mix::mix_q8_0`: 32 columns stay in registers while the rows pass.
@@ -55,25 +55,19 @@ fn floats<B: Block>(
     v: &[B],
     p: &[f32],
     out: &mut [f32],
-    sixteen: impl Fn(&[B; LANES]) -> Sixteen,
+    load: impl Fn(&[B; 8]) -> __m256,
     one: impl Fn(&B) -> f32,
 ) {
     let width = out.len();
     let (wide, rest) = out.as_chunks_mut::<{ 4 * LANES }>();
     for (i, out) in wide.iter_mut().enumerate() {
-        columns::<B, 4>(
-            v,
-            p,
-            bytemuck::cast_mut(out),
-            (i * 4 * LANES, width),
-            &sixteen,
-        );
+        columns::<B, 4>(v, p, bytemuck::cast_mut(out), (i * 4 * LANES, width), &load);
     }
     let done = width - rest.len();
     let (narrow, rest) = rest.as_chunks_mut::<LANES>();
     for (i, out) in narrow.iter_mut().enumerate() {
         let out = std::array::from_mut(out);
-        columns::<B, 1>(v, p, out, (done + i * LANES, width), &sixteen);
+        columns::<B, 1>(v, p, out, (done + i * LANES, width), &load);
     }
     let done = width - rest.len();
     for (row, p) in v.chunks_exact(width).zip(p) {
@@ -91,18 +85,14 @@ fn columns<B: Block, const C: usize>(
     p: &[f32],
     out: &mut [[f32; LANES]; C],
     (first, width): (usize, usize),
-    sixteen: impl Fn(&[B; LANES]) -> Sixteen,
+    load: impl Fn(&[B; 8]) -> __m256,
 ) {
     let mut acc: [Sixteen; C] = std::array::from_fn(|c| load_sixteen(&out[c]));
     for (row, p) in v.chunks_exact(width).zip(p) {
-        let (v, _) = row[first..][..C * LANES].as_chunks::<LANES>();
+        let (v, _) = row[first..][..C * LANES].as_chunks::<8>();
         let p = _mm256_set1_ps(*p);
-        for (acc, v) in acc.iter_mut().zip(v) {
-            let [v0, v1] = sixteen(v);
-            *acc = [
-                _mm256_fmadd_ps(p, v0, acc[0]),
-                _mm256_fmadd_ps(p, v1, acc[1]),
-            ];
+        for (acc, v) in acc.as_flattened_mut().iter_mut().zip(v) {
+            *acc = _mm256_fmadd_ps(p, load(v), *acc);
         }
     }
     for (out, acc) in out.iter_mut().zip(acc) {

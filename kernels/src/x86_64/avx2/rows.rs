@@ -78,12 +78,16 @@ pub(super) fn high_nibbles(v: __m256i) -> __m256i {
     low_nibbles(_mm256_srli_epi16::<4>(v))
 }
 
-/// Eight halves from eight places as singles.
+/// Eight halves from eight places as singles. They meet in general registers, whose ports are idle
+/// while the vector ones are what bounds the loops.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 pub(super) fn gather_halves(h: [Half; ROWS]) -> __m256 {
-    let [a, b, c, d, e, f, g, h] = h.map(|h| i16::from_le_bytes(h.0));
-    _mm256_cvtph_ps(_mm_setr_epi16(a, b, c, d, e, f, g, h))
+    let [low, high] = [0, 4].map(|first| {
+        let at = |i: usize| u64::from(u16::from_le_bytes(h[first + i].0)) << (16 * i);
+        (at(0) | at(1)) | (at(2) | at(3))
+    });
+    _mm256_cvtph_ps(_mm_set_epi64x(high as i64, low as i64))
 }
 
 /// Eight dwords from eight places.

@@ -6,6 +6,7 @@ use super::{
     float,
     gemm::gemm,
     gemv::gemv,
+    load,
     rows::{Rows32, rows_iq4_nl, rows_q4_0, rows_q4_1, rows_q5_0, rows_q5_1, rows_q8_0},
     rows_k::{self, Rows256},
     sums::{step_32, step_256},
@@ -215,37 +216,25 @@ super_blocks!(
 
 /// A module of `dot`, `gemv` and `gemm` for one type of floats.
 macro_rules! floats {
-    ($name:ident, $block:ty, $sixteen:path) => {
+    ($name:ident, $block:ty, $load:path) => {
         mod $name {
             use super::*;
 
             #[target_feature(enable = "avx2,fma,f16c")]
             fn dot(w: &[u8], x: ActRow<'_>) -> f32 {
                 let w = block::cast::<$block>(w);
-                let [[y]] = float::dots([w], [x.f], |w| $sixteen(w), |w| w.to_f32());
+                let [[y]] = float::dots([w], [x.f], |w| $load(w), |w| w.to_f32());
                 y
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
             fn gemv(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
-                float::gemv(
-                    block::cast::<$block>(w),
-                    x,
-                    y,
-                    |w| $sixteen(w),
-                    |w| w.to_f32(),
-                );
+                float::gemv(block::cast::<$block>(w), x, y, |w| $load(w), |w| w.to_f32());
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
             fn gemm(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-                float::gemm(
-                    block::cast::<$block>(w),
-                    x,
-                    y,
-                    |w| $sixteen(w),
-                    |w| w.to_f32(),
-                );
+                float::gemm(block::cast::<$block>(w), x, y, |w| $load(w), |w| w.to_f32());
             }
 
             pub(super) const KERNELS: MatKernels = MatKernels { dot, gemv, gemm };
@@ -253,9 +242,9 @@ macro_rules! floats {
     };
 }
 
-floats!(single, BlockF32, float::sixteen_f32);
-floats!(half, BlockF16, float::sixteen_f16);
-floats!(bf16, BlockBf16, float::sixteen_bf16);
+floats!(single, BlockF32, load::load_singles);
+floats!(half, BlockF16, load::load_halves);
+floats!(bf16, BlockBf16, float::load_bfloats);
 
 /// Puts the kernels of this tier into the table.
 pub(super) fn install(mat: &mut [MatKernels; WeightType::ALL.len()]) {
