@@ -137,6 +137,8 @@ pub struct Session {
     scratch: Scratch,
     tokens: Vec<TokenId>,
     logits: Vec<f32>,
+    /// Where logits are computed: they only become the session's once all went well.
+    next_logits: Vec<f32>,
     exact: bool,
 }
 
@@ -169,6 +171,10 @@ impl Session {
             .max(1);
         let bytes = options.kv.bytes(c, wanted).unwrap_or(usize::MAX);
         let kv = KvCache::new(options.kv, c, wanted).ok_or(SessionError::NoMemory { bytes })?;
+        let mut tokens = Vec::new();
+        tokens
+            .try_reserve_exact(wanted)
+            .map_err(|_| SessionError::NoMemory { bytes })?;
         let mut forms = if options.exact {
             Vec::new()
         } else {
@@ -183,8 +189,9 @@ impl Session {
                 .map_err(|source| SessionError::Threads { n_threads, source })?,
             kv,
             scratch: Scratch::new(c, n_batch, n_threads, &forms),
-            tokens: Vec::with_capacity(wanted),
+            tokens,
             logits: vec![0.0; c.n_vocab],
+            next_logits: vec![0.0; c.n_vocab],
             exact: options.exact,
             model: model.clone(),
         })
@@ -226,7 +233,7 @@ impl Session {
         Memory {
             weights_bytes: self.model.gguf().tensor_bytes(),
             kv_bytes: self.kv.bytes() as u64,
-            scratch_bytes: (self.scratch.bytes() + 4 * self.logits.len()) as u64,
+            scratch_bytes: (self.scratch.bytes() + 8 * self.logits.len()) as u64,
         }
     }
 
@@ -265,9 +272,7 @@ impl Session {
     /// [`SessionError::NotFinite`] or [`SessionError::Cancelled`]; the session then holds the tokens
     /// that it held before.
     pub fn prefill(&mut self, tokens: &[TokenId], cancel: &Cancel) -> Result<(), SessionError> {
-        self.append(tokens, cancel, |pass, last, logits| {
-            if last { pass.logits(logits) } else { Ok(()) }
-        })
+        self.append(tokens, cancel, |_| Ok(()))
     }
 
     /// Appends one token; the logits are then those after it.
@@ -293,27 +298,27 @@ impl Session {
     ) -> Result<(), SessionError> {
         let mut done = 0;
         let mut rows = Vec::new();
-        self.append(tokens, cancel, |pass, last, logits| {
-            let n_vocab = logits.len();
+        let n_vocab = self.model.config().n_vocab;
+        self.append(tokens, cancel, |pass| {
             for start in (first.saturating_sub(done)..pass.n).step_by(SCORE_ROWS) {
                 let n = SCORE_ROWS.min(pass.n - start);
                 rows.resize(n * n_vocab, 0.0);
-                pass.logits_of(start, &mut rows)?;
+                pass.logits(start, &mut rows)?;
                 for (i, row) in rows.chunks_exact(n_vocab).enumerate() {
                     each(done + start + i, row);
                 }
             }
             done += pass.n;
-            if last { pass.logits(logits) } else { Ok(()) }
+            Ok(())
         })
     }
 
-    /// Computes `tokens` in batches; `outputs` is called after each with whether it was the last.
+    /// Computes `tokens` in batches; `outputs` is called after each.
     fn append(
         &mut self,
         tokens: &[TokenId],
         cancel: &Cancel,
-        mut outputs: impl FnMut(&mut Batch<'_>, bool, &mut [f32]) -> Result<(), Cancelled>,
+        mut outputs: impl FnMut(&mut Batch<'_>) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let (used, n_ctx) = (self.tokens.len(), self.kv.n_ctx());
         if tokens.is_empty() {
@@ -352,11 +357,12 @@ impl Session {
             };
             pass.forward.layers(batch, pos)?;
             pos += batch.len();
-            outputs(&mut pass, pos == used + tokens.len(), &mut self.logits)?;
+            outputs(&mut pass)?;
+            if pos == used + tokens.len() {
+                pass.logits(pass.n - 1, &mut self.next_logits)?;
+            }
         }
-        if let Some(index) = self.logits.iter().position(|l| !l.is_finite()) {
-            return Err(SessionError::NotFinite { index });
-        }
+        std::mem::swap(&mut self.logits, &mut self.next_logits);
         self.tokens.extend_from_slice(tokens);
         Ok(())
     }
@@ -372,13 +378,14 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// The logits after the last token.
-    fn logits(&mut self, out: &mut [f32]) -> Result<(), Cancelled> {
-        self.forward.logits(self.n - 1, out)
-    }
-
     /// The logits after the tokens `first ..`, as many as fit `out`.
-    fn logits_of(&mut self, first: usize, out: &mut [f32]) -> Result<(), Cancelled> {
-        self.forward.logits(first, out)
+    fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), SessionError> {
+        self.forward.logits(first, out)?;
+        match out.iter().position(|l| !l.is_finite()) {
+            Some(i) => Err(SessionError::NotFinite {
+                index: i % self.forward.config.n_vocab,
+            }),
+            None => Ok(()),
+        }
     }
 }
