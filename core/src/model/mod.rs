@@ -23,15 +23,17 @@ use crate::{gguf::Gguf, tokenizer::Tokenizer};
 ///
 /// Cheap to clone; clones share everything. Sessions keep the model open.
 #[derive(Clone, Debug)]
-pub struct Model(Arc<Inner>);
+pub struct Model {
+    file: Arc<File>,
+    kernels: Arc<Kernels>,
+}
 
 #[derive(Debug)]
-struct Inner {
+struct File {
     gguf: Gguf,
     config: Config,
     weights: Weights,
     tokenizer: Tokenizer,
-    kernels: Kernels,
 }
 
 impl Model {
@@ -58,55 +60,54 @@ impl Model {
             Err(_) => Kernels::best(),
         };
         log::debug!("kernels: {}", kernels.isa().name());
-        Ok(Self(Arc::new(Inner {
-            gguf,
-            config,
-            weights,
-            tokenizer,
-            kernels,
-        })))
+        Ok(Self {
+            file: Arc::new(File {
+                gguf,
+                config,
+                weights,
+                tokenizer,
+            }),
+            kernels: Arc::new(kernels),
+        })
     }
 
-    /// The same model with other kernels.
+    /// The same model with other kernels; clones keep theirs.
     #[must_use]
-    pub fn with_kernels(self, kernels: Kernels) -> Self
-    where
-        Self: Sized,
-    {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Self(Arc::new(Inner { kernels, ..inner })),
-            Err(shared) => Self(shared),
+    pub fn with_kernels(self, kernels: Kernels) -> Self {
+        Self {
+            kernels: Arc::new(kernels),
+            ..self
         }
     }
 
     /// The file.
     #[must_use]
     pub fn gguf(&self) -> &Gguf {
-        &self.0.gguf
+        &self.file.gguf
     }
 
     /// Hyperparameters.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.0.config
+        &self.file.config
     }
 
     /// Where each weight lies.
     #[must_use]
     pub fn weights(&self) -> &Weights {
-        &self.0.weights
+        &self.file.weights
     }
 
     /// The vocabulary.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.0.tokenizer
+        &self.file.tokenizer
     }
 
     /// The kernels in use.
     #[must_use]
     pub fn kernels(&self) -> &Kernels {
-        &self.0.kernels
+        &self.kernels
     }
 
     /// The forms in which activations meet this model's matrices, each once.
