@@ -27,6 +27,11 @@ pub(super) fn lock(worker: &Mutex<Worker>) -> MutexGuard<'_, Worker> {
     worker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Looks at every number, so that the loop needs no branches.
+fn any_nan(x: &[f32]) -> bool {
+    x.iter().fold(false, |any, x| any | x.is_nan())
+}
+
 impl Machine<'_> {
     /// `y = W x + b` for each of `outs`: `x` has shape `(n, k)`, each `y` `(n, n_out)`.
     ///
@@ -36,7 +41,7 @@ impl Machine<'_> {
         &self,
         acts: &mut ActSet,
         x: &[f32],
-        outs: [(&Linear, &mut [f32]); N],
+        mut outs: [(&Linear, &mut [f32]); N],
     ) {
         let k = outs[0].0.weight.n_cols();
         if !self.exact {
@@ -51,7 +56,8 @@ impl Machine<'_> {
         }
         let n = x.len() / k;
         let acts = &*acts;
-        let parts = outs.into_iter().flat_map(|(linear, y)| {
+        let parts = outs.iter_mut().flat_map(|(linear, y)| {
+            let linear = *linear;
             let n_out = linear.weight.n_rows();
             let step = if self.exact {
                 EXACT_ROWS
@@ -83,6 +89,13 @@ impl Machine<'_> {
                     }
                 }
             });
+        // Integers cannot say NaN: what quantizing hid is put back, so that broken weights show.
+        for (t, _) in x.chunks(k).enumerate().filter(|(_, x)| any_nan(x)) {
+            for (linear, y) in &mut outs {
+                let n_out = linear.weight.n_rows();
+                y[t * n_out..(t + 1) * n_out].fill(f32::NAN);
+            }
+        }
     }
 
     /// `x`, shape `(n, k)`, into form `ty`.
