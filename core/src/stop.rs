@@ -214,7 +214,6 @@ mod tests {
 
     proptest::proptest! {
         #![proptest_config(proptest::test_runner::Config {
-            cases: 96,
             // The same cases in every run.
             rng_seed: proptest::test_runner::RngSeed::Fixed(1),
             failure_persistence: None,

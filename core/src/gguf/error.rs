@@ -437,7 +437,7 @@ impl fmt::Display for Field<'_> {
 }
 
 /// A name from the file as it may appear in a message: escaped, at most 80 characters.
-pub(super) fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     const MOST: usize = 80;
     let mut text: String = name
         .chars()

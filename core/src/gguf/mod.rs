@@ -33,7 +33,7 @@ pub use tensor_type::GgmlType;
 pub use value::{ArrayView, Kind, Strings, Value, ValueType};
 pub use writer::{OwnedValue, Writer};
 
-use error::shown;
+pub(crate) use error::shown;
 use shard::Shard;
 use split::Place;
 

@@ -1,7 +1,7 @@
 //! Hyperparameters, by GGUF's names.
 
 use super::ModelError;
-use crate::gguf::Gguf;
+use crate::gguf::{Gguf, shown};
 
 /// The shape of a model of the `llama` architecture.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +47,7 @@ impl Config {
         let architecture = gguf.require_str("general.architecture")?;
         if architecture != "llama" {
             return Err(ModelError::Architecture {
-                had: architecture.to_owned(),
+                had: shown(architecture),
             });
         }
         let n_embd = width(gguf, "llama.embedding_length", None)?;
@@ -60,7 +60,6 @@ impl Config {
                 n_head_kv,
             ));
         }
-        let head_dim = width(gguf, "llama.attention.key_length", Some(n_embd / n_head))?;
         if gguf.u32("llama.attention.key_length")?.is_none() && n_embd % n_head != 0 {
             return Err(config(
                 "llama.attention.head_count",
@@ -68,6 +67,7 @@ impl Config {
                 n_head,
             ));
         }
+        let head_dim = width(gguf, "llama.attention.key_length", Some(n_embd / n_head))?;
         let value_length = width(gguf, "llama.attention.value_length", Some(head_dim))?;
         if value_length != head_dim {
             let wanted = format!("key_length {head_dim}");
@@ -170,7 +170,7 @@ fn rope_scale(gguf: &Gguf) -> Result<f32, ModelError> {
         Some(other) => Err(config(
             key,
             "\"none\" or \"linear\"".to_owned(),
-            format!("{other:?}"),
+            format!("\"{}\"", shown(other)),
         )),
     }
 }

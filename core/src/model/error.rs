@@ -13,9 +13,9 @@ pub enum ModelError {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// Another architecture.
-    #[error("model: general.architecture is {had:?}, wanted \"llama\"")]
+    #[error("model: general.architecture is \"{had}\", wanted \"llama\"")]
     Architecture {
-        /// What the file says.
+        /// What the file says, escaped and shortened.
         had: String,
     },
     /// A hyperparameter that makes no sense or is not supported.
@@ -58,7 +58,7 @@ pub enum ModelError {
     /// A tensor that this architecture does not use: ignoring it would compute something else.
     #[error("model: tensor {name} is not part of the llama architecture")]
     UnknownTensor {
-        /// Its name.
+        /// Its name, escaped and shortened.
         name: String,
     },
     /// The norms or biases hold NaN or an infinity.

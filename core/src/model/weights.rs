@@ -6,7 +6,7 @@ use puna_kernels::{WeightType, dequantize};
 
 use super::{Config, ModelError};
 use crate::{
-    gguf::{Gguf, TensorInfo},
+    gguf::{Gguf, TensorInfo, shown},
     tensor::{QMatrix, weight_type},
 };
 
@@ -103,7 +103,7 @@ impl Weights {
         };
         if let Some(t) = gguf.tensors().find(|t| !file.seen.contains(t.name())) {
             return Err(ModelError::UnknownTensor {
-                name: t.name().to_owned(),
+                name: shown(t.name()),
             });
         }
         Ok(Self {
