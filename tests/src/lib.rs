@@ -3,4 +3,6 @@
 pub mod compare;
 pub mod hostile;
 pub mod model;
+pub mod paper;
+pub mod tiny;
 pub mod vocab;
