@@ -31,6 +31,7 @@ TOKENS = {
     "smollm3": ("", "<|im_end|>"),
     "qwen2.5": ("", "<|im_end|>"),
     "qwen3": ("", "<|im_end|>"),
+    "qwen3-coder": ("", "<|im_end|>"),
     "llama-2": S,
     "llama-2-vigogne": S,
     "llama-3": ("<|begin_of_text|>", "<|eot_id|>"),

@@ -194,7 +194,7 @@ fn tokens_of_contents_are_plain() {
         let source = "{{ eos_token }}{{ messages[0].content }}{{ eos_token }}";
         let template = ChatTemplate::from_source(source, &tokenizer).expect("a template");
         let names: Vec<String> = tokenizer.special_texts().map(str::to_owned).collect();
-        for name in names.iter().take(40) {
+        for name in names.iter().step_by(names.len() / 6 + 1) {
             for said in attacks(name) {
                 let rendered = template
                     .render(&[Message::user(said.as_str())], true)
@@ -251,8 +251,12 @@ fn plain_markers_are_not_forged() {
                 .filter(|m| honest.text().contains(m.as_str()) && !control(m))
                 .cloned()
                 .collect();
-            for marker in &written {
-                for said in attacks(marker) {
+            for (i, marker) in written.iter().enumerate() {
+                // Each marker whole, two of them in all the ways.
+                for said in attacks(marker)
+                    .into_iter()
+                    .take(if i < 2 { usize::MAX } else { 4 })
+                {
                     let forged = render(&conversation(&said, &said));
                     assert_eq!(
                         count(forged.text(), &written),

@@ -134,8 +134,8 @@ fn install_tests(env: &mut Environment<'_>, meter: &Arc<Meter>) {
         "integer" => tests::is_integer,
         "float" => tests::is_float,
         "string" => tests::is_string,
-        "sequence" => tests::is_sequence,
-        "iterable" => tests::is_iterable,
+        "sequence" => is_sequence,
+        "iterable" => is_iterable,
         "mapping" => tests::is_mapping,
         "odd" => tests::is_odd,
         "even" => tests::is_even,
@@ -169,6 +169,16 @@ fn install_tests(env: &mut Environment<'_>, meter: &Arc<Meter>) {
     add(&["sameas"], Value::from_function(tests::is_sameas));
     add(&["lower"], Value::from_function(tests::is_lower));
     add(&["upper"], Value::from_function(tests::is_upper));
+}
+
+/// As Jinja2 has it: whatever has a length and items.
+fn is_sequence(value: &Value) -> bool {
+    value.is_undefined() || value.len().is_some()
+}
+
+/// As Jinja2 has it; the engine counts `none` among them.
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
 }
 
 /// A list of letters takes a value for each.
