@@ -53,9 +53,10 @@ pub(super) fn first(v: float32x4_t) -> f32 {
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn sums<const R: usize>(v: [int32x4_t; R]) -> int32x4_t {
-    let zero = vdupq_n_s32(0);
-    let mut all = [zero; 4];
-    all[..R].copy_from_slice(&v);
+    let mut all = [vdupq_n_s32(0); 4];
+    for r in 0..R {
+        all[r] = v[r];
+    }
     let [a, b, c, d] = all;
     vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))
 }
@@ -67,13 +68,26 @@ pub(super) fn scaled(acc: float32x4_t, w: float32x4_t, x: f32, sum: int32x4_t) -
     vfmaq_f32(acc, vmulq_n_f32(w, x), vcvtq_f32_s32(sum))
 }
 
+/// The first two halves of each row's block `i`, converted; without meaning beyond the `R` rows.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn heads<const R: usize, B: Block>(w: [&[B]; R], i: usize) -> [float32x4_t; 2] {
+    let mut heads = [&bytemuck::bytes_of(&w[0][i]).as_chunks().0[0]; 4];
+    for r in 1..R {
+        heads[r] = &bytemuck::bytes_of(&w[r][i]).as_chunks().0[0];
+    }
+    load::heads(heads)
+}
+
 /// The `R` rows' halves, converted; 0 beyond.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn halves<const R: usize>(h: [Half; R]) -> float32x4_t {
-    let mut all = [Half([0; 2]); 4];
-    all[..R].copy_from_slice(&h);
-    load::halves(all)
+    let mut all = [0.0; 4];
+    for r in 0..R {
+        all[r] = load::half(h[r]);
+    }
+    load::f32x4(&all)
 }
 
 /// `y[t][r] = row r · x[t]`: four rows stay in the cache while every vector passes.

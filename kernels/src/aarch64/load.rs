@@ -1,9 +1,10 @@
 //! Loads and stores of sized arrays: the `unsafe` of these tiers, with `asm!` the only one.
 
 use core::arch::aarch64::{
-    float32x4_t, float32x4x2_t, int8x16_t, int16x8_t, uint8x16_t, vcreate_u16, vcvt_f32_f16,
-    vgetq_lane_f32, vld1q_f32, vld1q_s8, vld1q_s16, vld1q_u8, vld2q_f32, vreinterpret_f16_u16,
-    vst1q_f32, vst1q_s8, vst2q_f32,
+    float32x4_t, float32x4x2_t, int8x16_t, int16x8_t, uint8x8_t, uint8x16_t, vcreate_u16,
+    vcvt_f32_f16, vgetq_lane_f32, vld1_u8, vld1q_f32, vld1q_s8, vld1q_s16, vld1q_u8, vld2q_f32,
+    vreinterpret_f16_u16, vreinterpret_f16_u32, vreinterpret_u16_u8, vreinterpret_u32_u16,
+    vst1q_f32, vst1q_s8, vst2q_f32, vzip1_u16, vzip1_u32, vzip2_u32,
 };
 
 use crate::block::Half;
@@ -31,6 +32,7 @@ macro_rules! stores {
 }
 
 loads! {
+    u8x8 = vld1_u8([u8; 8]) -> uint8x8_t;
     u8x16 = vld1q_u8([u8; 16]) -> uint8x16_t;
     i8x16 = vld1q_s8([i8; 16]) -> int8x16_t;
     i16x8 = vld1q_s16([i16; 8]) -> int16x8_t;
@@ -68,19 +70,22 @@ pub(super) fn put_f32x16(to: &mut [f32; 16], v: [float32x4_t; 4]) {
     }
 }
 
-/// Four halves from four places, converted. The integer unit gathers them: the vector units are
-/// what the loops around wait for.
+/// The first two halves of four blocks, converted: lane `r` is of block `r`.
+///
+/// Eight bytes a block and three zips: loads into single lanes would wait for each other.
 #[inline]
 #[target_feature(enable = "neon")]
-pub(super) fn halves(h: [Half; 4]) -> float32x4_t {
-    let [a, b, c, d] = h.map(|h| u64::from(u16::from_le_bytes(h.0)));
-    let four = vcreate_u16(a | b << 16 | c << 32 | d << 48);
-    vcvt_f32_f16(vreinterpret_f16_u16(four))
+pub(super) fn heads(blocks: [&[u8; 8]; 4]) -> [float32x4_t; 2] {
+    let [a, b, c, d] = blocks.map(|b| vreinterpret_u16_u8(u8x8(b)));
+    let (low, high) = (vzip1_u16(a, b), vzip1_u16(c, d));
+    let (low, high) = (vreinterpret_u32_u16(low), vreinterpret_u32_u16(high));
+    [vzip1_u32(low, high), vzip2_u32(low, high)].map(|h| vcvt_f32_f16(vreinterpret_f16_u32(h)))
 }
 
 /// One half, converted.
 #[inline]
 #[target_feature(enable = "neon")]
 pub(super) fn half(h: Half) -> f32 {
-    vgetq_lane_f32::<0>(halves([h; 4]))
+    let h = vcreate_u16(u64::from(u16::from_le_bytes(h.0)));
+    vgetq_lane_f32::<0>(vcvt_f32_f16(vreinterpret_f16_u16(h)))
 }

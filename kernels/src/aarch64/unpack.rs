@@ -5,8 +5,8 @@
 
 use core::arch::aarch64::{
     int8x16_t, uint8x16_t, vandq_u8, vcombine_s8, vcreate_s8, vdupq_n_s8, vdupq_n_u8, vdupq_n_u32,
-    vmvnq_u8, vorrq_u8, vqtbl1q_s8, vqtbl1q_u8, vreinterpretq_s8_u8, vreinterpretq_u8_u32,
-    vshlq_n_u8, vshrq_n_u8, vsliq_n_u8, vsubq_s8, vtstq_u8,
+    vmvnq_u8, vqtbl1q_s8, vqtbl1q_u8, vreinterpretq_s8_u8, vreinterpretq_u8_u32, vshrq_n_u8,
+    vsliq_n_u8, vsriq_n_u8, vsubq_s8, vtstq_u8,
 };
 
 use super::load;
@@ -79,14 +79,16 @@ pub(super) fn fives_k(w: &BlockQ5K, p: usize) -> [[int8x16_t; 2]; 2] {
 pub(super) fn sixes(w: &BlockQ6K, h: usize, l: usize) -> [int8x16_t; 4] {
     let (ql, _) = w.ql.as_chunks::<16>();
     let (qh, _) = w.qh.as_chunks::<16>();
+    let (a, b) = (load::u8x16(&ql[4 * h + l]), load::u8x16(&ql[4 * h + 2 + l]));
     let high = load::u8x16(&qh[2 * h + l]);
-    let ([a, c], [b, d]) = (split(&ql[4 * h + l]), split(&ql[4 * h + 2 + l]));
-    let top = vdupq_n_u8(0x30);
+    let shifted = vshrq_n_u8::<2>(high);
+    let (low, top) = (vdupq_n_u8(3), vdupq_n_u8(0x30));
+    // Bits 4.. of a low nibble are replaced, bits ..4 of a high one: no nibble is masked or shifted.
     [
-        signed(vorrq_u8(a, vandq_u8(vshlq_n_u8::<4>(high), top))),
-        signed(vorrq_u8(b, vandq_u8(vshlq_n_u8::<2>(high), top))),
-        signed(vorrq_u8(c, vandq_u8(high, top))),
-        signed(vorrq_u8(d, vandq_u8(vshrq_n_u8::<2>(high), top))),
+        signed(vsliq_n_u8::<4>(a, vandq_u8(high, low))),
+        signed(vsliq_n_u8::<4>(b, vandq_u8(shifted, low))),
+        signed(vsriq_n_u8::<4>(vandq_u8(high, top), a)),
+        signed(vsriq_n_u8::<4>(vandq_u8(shifted, top), b)),
     ]
 }
 

@@ -10,7 +10,7 @@ use core::arch::aarch64::{
 use crate::{
     aarch64::load,
     activations::{ActRowsMut, ActType},
-    block::{Half, QK, QK_K},
+    block::{QK, QK_K},
 };
 
 /// Twin of [`crate::scalar::quantize::quantize`].
@@ -37,10 +37,10 @@ fn blocks_of_32(x: &[f32], out: &mut ActRowsMut<'_>) {
             load::put_i8x16(qs, q);
             sum += vaddlvq_s8(q);
         }
-        out.d[i] = Half::from_f32(d).to_f32();
+        out.d[i] = d;
         out.sums[i] = sum;
         if let Some(s) = out.s.get_mut(i) {
-            *s = Half::from_f32(f32::from(sum) * d).to_f32();
+            *s = f32::from(sum) * d;
         }
     }
 }
