@@ -5,6 +5,8 @@
 
 mod args;
 mod bench;
+mod chat;
+mod editor;
 mod failure;
 mod fetch;
 mod inspect;
@@ -17,6 +19,7 @@ mod prompt;
 mod run;
 mod sampling;
 mod stats;
+mod template;
 mod tokenize;
 
 use std::process::ExitCode;
@@ -38,6 +41,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Talk with a model; without -m, with one that is fetched once
+    Chat(chat::Args),
     /// Go on with a text, without a chat template
     Run(run::Args),
     /// Turn text into token ids
@@ -50,6 +55,8 @@ enum Command {
     Perplexity(perplexity::Args),
     /// Measure speed, as llama-bench does
     Bench(bench::Args),
+    /// Show the prompt that a chat would feed to the model
+    Template(template::Args),
     /// Show what is in a GGUF file, and the memory it needs
     Inspect(inspect::Args),
     /// Fetch the default model and print its path
@@ -69,12 +76,14 @@ fn main() -> ExitCode {
         .init();
     let out = &mut Out::stdout();
     let result = match &cli.command {
+        Command::Chat(args) => chat::run(args, cli.verbose > 0, out),
         Command::Run(args) => run::run(args, cli.verbose > 0, out),
         Command::Tokenize(args) => tokenize::tokenize(args, out),
         Command::Detokenize(args) => tokenize::detokenize(args, out),
         Command::Logits(args) => logits::run(args, out),
         Command::Perplexity(args) => perplexity::run(args, out),
         Command::Bench(args) => bench::run(args, out),
+        Command::Template(args) => template::run(args, out),
         Command::Inspect(args) => inspect::run(args, out),
         Command::Fetch(args) => fetch::run(args, out),
     };

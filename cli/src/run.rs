@@ -131,6 +131,7 @@ fn generate(
     };
     let mut generator = Generator::new(session, options, true)?;
     generator.note_prefill(n_computed, took);
+    log::info!("read {n_computed} tokens in {took:.1?}");
     loop {
         match generator.step(session, cancel) {
             Ok(Some(piece)) => show(&piece)?,

@@ -160,7 +160,8 @@ impl Conversation {
     }
 }
 
-/// An answer in the making. Dropped before its end, it takes the whole turn back.
+/// An answer in the making. Dropped before its end without [`keep`](Self::keep), it takes the whole turn
+/// back.
 #[derive(Debug)]
 pub struct Reply<'c> {
     conversation: &'c mut Conversation,
@@ -191,6 +192,15 @@ impl Reply<'_> {
             None => {}
         }
         Ok(piece)
+    }
+
+    /// Ends the answer here: the turn becomes part of the conversation as far as it has come.
+    pub fn keep(mut self) {
+        if !self.whole {
+            self.commit();
+            // Text may be held back that the tokens already spell.
+            self.conversation.held = Held::default();
+        }
     }
 
     /// The answer so far.

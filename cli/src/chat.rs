@@ -1,0 +1,277 @@
+//! `puna chat`: a conversation with a model, by its own template.
+
+use std::{
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use puna_core::{
+    cancel::Cancel,
+    chat::ChatTemplate,
+    conversation::{Conversation, ConversationError},
+    generate::{GenerateOptions, StopReason},
+    model::Model,
+    session::SessionError,
+};
+use serde::Serialize;
+
+use crate::{
+    args::{ComputeArgs, ContextArgs, numbers},
+    editor::{Line, LineEditor},
+    failure::{self, StdoutClosed, Usage},
+    fetch, interrupt,
+    output::{Out, shortened},
+    progress, prompt,
+    sampling::SamplingArgs,
+    stats::{self, Memory, Timings},
+};
+
+/// Arguments of `puna chat`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model, a GGUF file [default: SmolLM2-135M-Instruct, fetched once]
+    #[arg(short, long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// The system message: how the model is to behave
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    system: Option<String>,
+    /// Answers this and ends; so does text that is piped in
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: Option<String>,
+    /// Tokens of an answer at most; -1: until the model ends or the context is full
+    #[arg(short, long, value_name = "N", default_value_t = -1)]
+    #[arg(value_parser = clap::value_parser!(i64).range(-1..), allow_negative_numbers = true)]
+    n_predict: i64,
+    /// Prints JSON: {"prompt_tokens", "tokens", "text", "stop", "timings", "memory"}
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    compute: ComputeArgs,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+}
+
+const HELP: &str = "\
+/help   shows this
+/reset  forgets the conversation, but not the system message
+/exit   ends the chat, as Ctrl-D does
+Ctrl-C  ends an answer";
+
+/// The JSON of an answer.
+#[derive(Serialize)]
+struct Report {
+    prompt_tokens: Vec<u32>,
+    tokens: Vec<u32>,
+    text: String,
+    stop: &'static str,
+    timings: Timings,
+    memory: Memory,
+    #[serde(skip)]
+    context_full: bool,
+}
+
+/// Talks, or answers once.
+pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
+    let options = args
+        .sampling
+        .options(usize::try_from(args.n_predict).ok())?;
+    let question = question(args)?;
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None => fetch::default_model()?,
+    };
+    let started = Instant::now();
+    let model = Model::open(&path)?;
+    options.sampler.validate(model.config().n_vocab)?;
+    let template = ChatTemplate::from_gguf(model.gguf(), model.tokenizer())
+        .context("cannot chat with this model, only `puna run` it")?;
+    let session = args.compute.options(args.context.n_ctx(&model));
+    let mut chat = Chat {
+        conversation: Conversation::new(&model, template, args.system.as_deref(), &session)?,
+        options,
+        load: started.elapsed(),
+        verbose,
+    };
+    interrupt::install()?;
+    match question {
+        Some(question) if args.json => {
+            let report = chat.answer(&question, |_| Ok(()))?;
+            out.json(&report)
+        }
+        Some(question) => chat.show_answer(&question, out),
+        None => {
+            eprintln!("{}", chat.introduction(&path));
+            chat.talk(out)
+        }
+    }
+}
+
+/// What is to be answered, unless a person is there to ask.
+fn question(args: &Args) -> Result<Option<String>> {
+    if let Some(prompt) = &args.prompt {
+        return Ok(Some(prompt.clone()));
+    }
+    if io::stdin().is_terminal() {
+        if args.json {
+            let wanted = "--json is for one answer: give -p TEXT, or pipe the text in";
+            return Err(Usage(wanted.to_owned()).into());
+        }
+        return Ok(None);
+    }
+    let text = prompt::read(Path::new("-"))?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        bail!("nothing to answer: stdin is empty, and there is no -p TEXT");
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// A conversation and how to go on with it.
+struct Chat {
+    conversation: Conversation,
+    options: GenerateOptions,
+    /// The time to open the model.
+    load: Duration,
+    verbose: bool,
+}
+
+impl Chat {
+    /// One line: what answers, and where.
+    fn introduction(&self, path: &Path) -> String {
+        let session = self.conversation.session();
+        let name = session.model().gguf().str("general.name").ok().flatten();
+        let stem = || path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = name.map_or_else(|| stem().into_owned(), |name| shortened(name, 60));
+        format!(
+            "{name}, offline on this machine: nothing you type leaves it. /help helps, Ctrl-D ends."
+        )
+    }
+
+    /// Asks and answers until the person leaves.
+    fn talk(&mut self, out: &mut Out) -> Result<()> {
+        let mut editor = LineEditor::new()?;
+        loop {
+            let line = match editor.read()? {
+                Line::Text(line) => line,
+                Line::Interrupt => {
+                    eprintln!("(Ctrl-D or /exit ends the chat)");
+                    continue;
+                }
+                Line::End => return Ok(()),
+            };
+            match line.trim() {
+                "" => {}
+                "/exit" | "/quit" => return Ok(()),
+                "/help" => eprintln!("{HELP}"),
+                "/reset" => {
+                    self.conversation.reset();
+                    eprintln!("(the conversation is forgotten)");
+                }
+                word if word.starts_with('/') && !word.contains([' ', '\n']) => {
+                    eprintln!("({} is no command; /help lists them)", shortened(word, 20));
+                }
+                question => match self.show_answer(question, out) {
+                    Err(error) if error.is::<StdoutClosed>() => return Err(error),
+                    Err(error) => {
+                        failure::report(&error);
+                    }
+                    Ok(()) => out.line("")?,
+                },
+            }
+        }
+    }
+
+    /// Streams the answer to a person.
+    fn show_answer(&mut self, question: &str, out: &mut Out) -> Result<()> {
+        let report = self.answer(question, |piece| out.show_made(piece))?;
+        out.line("")?;
+        out.flush()?;
+        if report.context_full {
+            let n_ctx = self.conversation.session().n_ctx();
+            eprintln!("(cut off: the context of {n_ctx} tokens is full; {MORE_ROOM})");
+        }
+        if self.verbose {
+            eprintln!("{}", stats::line(&report.timings, &report.memory));
+        }
+        Ok(())
+    }
+
+    /// Answers, handing each piece to `show`. An answer that is cancelled ends there.
+    fn answer(&mut self, question: &str, show: impl FnMut(&str) -> Result<()>) -> Result<Report> {
+        let made = interrupt::during(|cancel| self.make(question, cancel, show))?;
+        let session = self.conversation.session();
+        // Exact for the first question; later ones build on tokens that were computed before.
+        let prompt_end = made.timings.prefill_tokens.min(session.tokens().len());
+        Ok(Report {
+            prompt_tokens: numbers(&session.tokens()[..prompt_end]),
+            tokens: made.tokens,
+            text: made.text,
+            stop: stats::stop(made.stop),
+            context_full: made.stop == Some(StopReason::ContextFull),
+            timings: Timings::new(self.load, &made.timings),
+            memory: Memory::from(session),
+        })
+    }
+
+    fn make(
+        &mut self,
+        question: &str,
+        cancel: &Cancel,
+        mut show: impl FnMut(&str) -> Result<()>,
+    ) -> Result<Made> {
+        let bar = progress::spinner("reading");
+        let reply = self.conversation.send(question, &self.options, cancel);
+        bar.finish_and_clear();
+        let mut reply = match reply {
+            Ok(reply) => reply,
+            Err(ConversationError::Session(SessionError::Cancelled)) => return Ok(Made::default()),
+            Err(error) => return Err(explained(error)),
+        };
+        let stop = loop {
+            match reply.next_piece() {
+                Ok(Some(piece)) => show(&piece)?,
+                Ok(None) => break reply.stop_reason(),
+                Err(ConversationError::Session(SessionError::Cancelled)) => break None,
+                Err(error) => return Err(explained(error)),
+            }
+        };
+        let made = Made {
+            tokens: numbers(reply.tokens()),
+            text: reply.text().to_owned(),
+            stop,
+            timings: reply.timings(),
+        };
+        if !made.text.is_empty() {
+            reply.keep();
+        }
+        Ok(made)
+    }
+}
+
+/// What to do about a full context.
+const MORE_ROOM: &str = "/reset forgets the conversation, and `puna chat -c N` has room for more";
+
+/// An answer, or as much as there is of it.
+#[derive(Default)]
+struct Made {
+    tokens: Vec<u32>,
+    text: String,
+    /// `None`: it was cancelled.
+    stop: Option<StopReason>,
+    timings: puna_core::generate::Timings,
+}
+
+/// The error, and what can be done where that is known.
+fn explained(error: ConversationError) -> anyhow::Error {
+    match error {
+        ConversationError::Session(SessionError::ContextFull { .. }) => anyhow::Error::new(error)
+            .context(format!(
+                "the conversation has no room for this ({MORE_ROOM})"
+            )),
+        error => error.into(),
+    }
+}
