@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use puna_core::gguf::Gguf;
 use puna_core::tokenizer::{TokenId, Tokenizer};
@@ -46,13 +47,16 @@ pub fn gguf(name: &str) -> Gguf {
     Gguf::from_bytes(bytes).expect("a GGUF file")
 }
 
-/// The tokenizer of a model, see [`NAMES`].
+/// The tokenizer of a model, see [`NAMES`]. It is built once for all tests of a program.
 ///
 /// # Panics
 /// If there is no such file.
 #[must_use]
-pub fn tokenizer(name: &str) -> Tokenizer {
-    Tokenizer::from_gguf(&gguf(name)).expect("a vocabulary")
+pub fn tokenizer(name: &str) -> &'static Tokenizer {
+    static BUILT: [OnceLock<Tokenizer>; NAMES.len()] = [const { OnceLock::new() }; NAMES.len()];
+    let number = NAMES.iter().position(|&other| other == name);
+    let built = &BUILT[number.expect("a name of NAMES")];
+    built.get_or_init(|| Tokenizer::from_gguf(&gguf(name)).expect("a vocabulary"))
 }
 
 /// The texts of `data/vocab/{set}.inp` (blocks that each end with a separator, as llama.cpp keeps
