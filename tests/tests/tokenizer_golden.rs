@@ -40,30 +40,24 @@ fn check(set: &str, options: EncodeOptions, wanted: usize) {
 /// Which tokens begin and end texts, as llama.cpp reports them for the same files.
 #[test]
 fn special_ids() {
-    let wanted: [(&str, Option<u32>, Option<u32>, bool, &[u32]); 6] = [
-        ("smollm2", Some(1), Some(2), false, &[0, 2, 4]),
-        ("llama-spm", Some(1), Some(2), true, &[2]),
-        ("phi-3", Some(1), Some(32000), true, &[2, 32000, 32007]),
-        (
-            "llama-bpe",
-            Some(128_000),
-            Some(128_001),
-            true,
-            &[128_001, 128_009],
-        ),
+    let wanted: [(&str, u32, u32, bool, &[u32]); 6] = [
+        ("smollm2", 1, 2, false, &[0, 2, 4]),
+        ("llama-spm", 1, 2, true, &[2]),
+        ("phi-3", 1, 32000, true, &[2, 32000, 32007]),
+        ("llama-bpe", 128_000, 128_001, true, &[128_001, 128_009]),
         (
             "qwen2",
-            Some(151_643),
-            Some(151_643),
+            151_643,
+            151_643,
             false,
             &[128_247, 151_643, 151_645],
         ),
-        ("falcon", Some(11), Some(11), false, &[11]),
+        ("falcon", 11, 11, false, &[11]),
     ];
     for (name, bos, eos, add_bos, eog) in wanted {
         let tokenizer = vocab::tokenizer(name);
-        assert_eq!(tokenizer.bos(), bos.map(TokenId), "{name}");
-        assert_eq!(tokenizer.eos(), eos.map(TokenId), "{name}");
+        assert_eq!(tokenizer.bos(), Some(TokenId(bos)), "{name}");
+        assert_eq!(tokenizer.eos(), Some(TokenId(eos)), "{name}");
         assert_eq!(
             (tokenizer.add_bos(), tokenizer.add_eos()),
             (add_bos, false),

@@ -1,8 +1,8 @@
 //! Text to token ids and back, from the vocabulary in the GGUF alone.
 //!
-//! Two algorithms: [`spm`] (SentencePiece, Llama 2) joins characters by score, [`bpe`] (GPT-2,
-//! Llama 3 and most others) joins the bytes of words, which a [`pretokenizer`] cuts, by a list of
-//! merges. [`special`] finds control tokens in text, only where the caller asks for it; [`stream`]
+//! Two algorithms: `spm` (SentencePiece, Llama 2) joins characters by score, `bpe` (GPT-2,
+//! Llama 3 and most others) joins the bytes of words, which a `pretokenizer` cuts, by a list of
+//! merges. `special` finds control tokens in text, only where the caller asks for it; `stream`
 //! turns ids into text.
 //!
 //! Where real tokenizers leave room, this one does what llama.cpp does, with one exception: plain

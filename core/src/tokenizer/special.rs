@@ -244,7 +244,7 @@ pub(super) fn mark_rstrip(gguf: &Gguf, vocab: &mut Vocab) -> Result<(), Tokenize
 const SPECIAL: Attr = Attr::CONTROL.with(Attr::UNKNOWN).with(Attr::USER_DEFINED);
 
 /// Longer names are never looked for: none exists, and the search time depends on them.
-const MAX_NAME: usize = 256;
+const MAX_NAME: usize = 128;
 
 /// Which names a search is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -331,6 +331,10 @@ impl Finder {
             // Names that begin with the bytes so far; the shortest of them comes first.
             let (mut low, mut high) = (0, self.sorted.len());
             for (depth, &byte) in text[at..].iter().enumerate() {
+                if high - low == 1 {
+                    seen[low] |= text[at..].starts_with(name(vocab, self.sorted[low]).as_bytes());
+                    break;
+                }
                 let byte_at = |id: u32| name(vocab, id).as_bytes().get(depth).copied();
                 let range = &self.sorted[low..high];
                 let from = range.partition_point(|&id| byte_at(id) < Some(byte));

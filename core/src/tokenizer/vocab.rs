@@ -194,8 +194,8 @@ impl Vocab {
         self.by_text.find(hash, |&id| self.str(id) == text).copied()
     }
 
-    /// Whether plain text may become this token. Control, unknown and byte tokens come from it
-    /// never, so that nobody steers the model by typing their names.
+    /// Whether plain text may become this token. It never becomes a control, unknown or byte token,
+    /// so that nobody steers the model by typing their names.
     pub(super) fn is_plain(&self, id: u32) -> bool {
         let hidden = Attr::CONTROL.with(Attr::UNKNOWN).with(Attr::BYTE);
         !self.attr(id).any(hidden)
