@@ -39,7 +39,7 @@ fn renderings_are_those_of_hugging_face() {
 #[test]
 fn ids_are_those_of_llama_cpp() {
     let cases = json("ids.json");
-    let mut loaded: Option<(&str, &str, ChatTemplate, Tokenizer)> = None;
+    let mut loaded: Option<(&str, &str, ChatTemplate, &Tokenizer)> = None;
     for case in &cases {
         let (vocabulary, name) = (text(&case["vocabulary"]), text(&case["template"]));
         if loaded
