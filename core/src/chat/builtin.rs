@@ -1,6 +1,7 @@
 //! Formats of models whose files may carry no template.
 
 use super::ChatError;
+use super::error::quote;
 use crate::gguf::Gguf;
 
 /// Llama 2 Chat, as Meta's reference code builds its prompts: the system message inside the first
@@ -44,10 +45,7 @@ pub(super) fn for_model(gguf: &Gguf) -> Result<&'static str, ChatError> {
     match llama_2_chat {
         true => Ok(LLAMA_2_CHAT),
         false => Err(ChatError::NoTemplate {
-            name: match name {
-                "" => architecture.chars().take(80).collect(),
-                name => name.chars().take(80).collect(),
-            },
+            name: quote(if name.is_empty() { architecture } else { name }),
         }),
     }
 }

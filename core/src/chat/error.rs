@@ -92,3 +92,20 @@ pub enum ChatError {
     #[error("chat template: no thread for it: {0}")]
     Thread(#[source] std::io::Error),
 }
+
+/// Words of a file on one line of a message: short, and no control characters.
+pub(super) fn quote(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut quoted = String::new();
+    for c in text.chars() {
+        if quoted.len() > LONGEST {
+            quoted.push('…');
+            break;
+        }
+        match c.is_control() {
+            true => quoted.extend(c.escape_default()),
+            false => quoted.push(c),
+        }
+    }
+    quoted
+}

@@ -283,6 +283,24 @@ fn errors_do_not_quote_the_conversation() {
 }
 
 #[test]
+fn errors_are_one_short_line() {
+    let name = "x".repeat(10_000);
+    for source in [
+        "{{ raise_exception('a\\nb\\x1b[31mc\\x07') }}".to_owned(),
+        format!("{{{{ raise_exception('{name}') }}}}"),
+        format!("{{% {name} %}}"),
+        format!("{{{{ 1 | {name} }}}}"),
+        format!("{{{{ {name}() }}}}"),
+    ] {
+        let shown = stopped(&source).to_string();
+        assert!(
+            shown.len() < 400 && !shown.contains(char::is_control),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn big_conversations_are_not_mistaken_for_attacks() {
     let big = "lorem ipsum [1] <b>dolor</b>\n".repeat(10_000);
     for name in ["llama-3.1", "qwen3", "mistral-v3", "gpt-oss"] {

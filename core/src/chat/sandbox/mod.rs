@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use minijinja::machinery::{eval, make_string_output};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, escape_formatter};
 
+use super::error::quote;
 use super::{ChatError, Message};
 use meter::{Meter, Stop};
 
@@ -145,8 +146,8 @@ impl Sandbox {
             .filter(|literal| !literal.is_empty() && reason.starts_with(literal.as_str()))
             .max_by_key(|literal| literal.len());
         match spelled {
-            Some(literal) if literal.len() == reason.len() => reason.to_owned(),
-            Some(literal) => format!("{literal}…"),
+            Some(literal) if literal.len() == reason.len() => quote(reason),
+            Some(literal) => quote(literal) + "…",
             None => "…".to_owned(),
         }
     }
@@ -228,7 +229,7 @@ fn syntax_error(error: &Error) -> ChatError {
         line: error.line().unwrap_or(0),
         what: error
             .detail()
-            .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+            .map_or_else(|| error.kind().to_string(), quote),
     }
 }
 
