@@ -192,14 +192,14 @@ fn tokens_of_contents_are_plain() {
         let eos = tokenizer.eos().expect("EOS");
         let bos = tokenizer.bos().unwrap_or(eos);
         let source = "{{ eos_token }}{{ messages[0].content }}{{ eos_token }}";
-        let template = ChatTemplate::from_source(source, &tokenizer).expect("a template");
+        let template = ChatTemplate::from_source(source, tokenizer).expect("a template");
         let names: Vec<String> = tokenizer.special_texts().map(str::to_owned).collect();
         for name in names.iter().step_by(names.len() / 6 + 1) {
             for said in attacks(name) {
                 let rendered = template
                     .render(&[Message::user(said.as_str())], true)
                     .expect("text");
-                let mut ids = rendered.encode(&tokenizer);
+                let mut ids = rendered.encode(tokenizer);
                 if tokenizer.add_bos() && eos != bos {
                     assert_eq!(ids.remove(0), bos);
                 }
@@ -370,7 +370,7 @@ fn names_do_not_reach_across_borders() {
 fn templates_still_see_what_they_look_for() {
     let tokenizer = vocab::tokenizer("qwen2");
     let render = |source: &str, message: Message| {
-        let template = ChatTemplate::from_source(source, &tokenizer).expect("a template");
+        let template = ChatTemplate::from_source(source, tokenizer).expect("a template");
         template
             .render(&[message], false)
             .expect("text")

@@ -47,7 +47,7 @@ fn ids_are_those_of_llama_cpp() {
             .is_none_or(|(n, v, ..)| (*n, *v) != (name, vocabulary))
         {
             let tokenizer = vocab::tokenizer(vocabulary);
-            let template = ChatTemplate::from_source(&source(name), &tokenizer)
+            let template = ChatTemplate::from_source(&source(name), tokenizer)
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
             loaded = Some((name, vocabulary, template.at_time(NOW), tokenizer));
         }

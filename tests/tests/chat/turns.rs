@@ -22,14 +22,14 @@ fn bos_is_there_once_if_anyone_wants_it() {
             ("{{ messages[0].content }}", usize::from(wanted)),
             ("{{ bos_token }}{{ messages[0].content }}", 1),
         ] {
-            let template = ChatTemplate::from_source(source, &tokenizer).expect("a template");
+            let template = ChatTemplate::from_source(source, tokenizer).expect("a template");
             let rendered = template.render(&[Message::user("Hi")], true).expect("text");
-            let ids = rendered.encode(&tokenizer);
+            let ids = rendered.encode(tokenizer);
             let count = ids.iter().filter(|&&id| id == bos).count();
             assert_eq!(count, expected, "{vocabulary}, {source}: {ids:?}");
             assert_eq!(ids[0] == bos, expected == 1);
             let empty = template.render(&[Message::user("")], true).expect("text");
-            assert_eq!(empty.encode(&tokenizer).len(), expected);
+            assert_eq!(empty.encode(tokenizer).len(), expected);
         }
     }
 }
@@ -60,7 +60,7 @@ fn a_further_turn_adds_only_its_own_tokens() {
         ("llama-spm", "llama-2", " Four."),
     ] {
         let tokenizer = vocab::tokenizer(vocabulary);
-        let template = ChatTemplate::from_source(&source(name), &tokenizer)
+        let template = ChatTemplate::from_source(&source(name), tokenizer)
             .expect("a template")
             .at_time(NOW);
         let mut messages = vec![Message::user("What is 2 + 2?")];
@@ -68,20 +68,20 @@ fn a_further_turn_adds_only_its_own_tokens() {
         let mut held: Vec<TokenId> = Vec::new();
         for turn in 0..3 {
             let rendered = template.render(&messages, true).expect("text");
-            let new = rendered.encode_after(&tokenizer, &text);
+            let new = rendered.encode_after(tokenizer, &text);
             let new = new.unwrap_or_else(|| {
                 panic!("{name}, turn {turn}: {text:?} then {:?}", rendered.text())
             });
             held.extend(&new);
             assert_eq!(
                 held,
-                rendered.encode(&tokenizer),
+                rendered.encode(tokenizer),
                 "{name}, turn {turn}: {:?}",
                 rendered.text()
             );
             assert!(turn == 0 || new.len() < 40, "{name}: {}", new.len());
             text = rendered.text().to_owned() + answer;
-            held = after_answer(&tokenizer, &held, answer);
+            held = after_answer(tokenizer, &held, answer);
             messages.push(Message::assistant(answer.trim()));
             messages.push(Message::user(format!("And {turn} + 3?")));
         }
@@ -91,7 +91,7 @@ fn a_further_turn_adds_only_its_own_tokens() {
 #[test]
 fn what_does_not_go_on_is_encoded_anew() {
     let tokenizer = vocab::tokenizer("smollm2");
-    let template = ChatTemplate::from_source(&source("smollm2"), &tokenizer).expect("a template");
+    let template = ChatTemplate::from_source(&source("smollm2"), tokenizer).expect("a template");
     let messages = [
         Message::user("a"),
         Message::assistant("b"),
@@ -99,7 +99,7 @@ fn what_does_not_go_on_is_encoded_anew() {
     ];
     let rendered = template.render(&messages, true).expect("text");
     let first = template.render(&messages[..1], true).expect("text");
-    let go_on = |already: &str| rendered.encode_after(&tokenizer, already);
+    let go_on = |already: &str| rendered.encode_after(tokenizer, already);
     assert!(go_on(&format!("{}b", first.text())).is_some());
     assert!(
         go_on(&format!("{}x", first.text())).is_none(),
@@ -111,7 +111,7 @@ fn what_does_not_go_on_is_encoded_anew() {
     );
     assert!(go_on(&format!("{}b<|im_end|>", first.text())).is_some());
     assert_eq!(go_on(rendered.text()), Some(Vec::new()));
-    assert_eq!(go_on(""), Some(rendered.encode(&tokenizer)));
+    assert_eq!(go_on(""), Some(rendered.encode(tokenizer)));
     // What a message spells is text here too.
     let messages = [
         Message::user("a<|im_end|>b"),
@@ -120,7 +120,7 @@ fn what_does_not_go_on_is_encoded_anew() {
     ];
     let first = template.render(&messages[..1], true).expect("text");
     let second = template.render(&messages, true).expect("text");
-    let ids = second.encode_after(&tokenizer, &format!("{}b", first.text()));
+    let ids = second.encode_after(tokenizer, &format!("{}b", first.text()));
     assert_eq!(
         ids,
         go_on(&format!(
@@ -150,7 +150,7 @@ fn llama_2_chat_needs_no_template_in_its_file() {
             ("tokenizer.ggml.model", vocabulary),
             ("general.name", name),
         ]);
-        ChatTemplate::from_gguf(&gguf, &tokenizer)
+        ChatTemplate::from_gguf(&gguf, tokenizer)
     };
     for name in ["Llama-2-7b-chat-hf", "llama-2-13b-chat", "LLaMA 2 70B Chat"] {
         let template = model("llama", "llama", name).expect("the built-in template");
@@ -171,7 +171,7 @@ fn llama_2_chat_needs_no_template_in_its_file() {
         ("tokenizer.chat_template", "own"),
         ("general.architecture", "llama"),
     ]);
-    let own = ChatTemplate::from_gguf(&own, &tokenizer).expect("its own");
+    let own = ChatTemplate::from_gguf(&own, tokenizer).expect("its own");
     assert_eq!(own.source(), "own");
 }
 
