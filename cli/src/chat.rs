@@ -22,7 +22,7 @@ use crate::{
     editor::{Line, LineEditor},
     failure::{self, StdoutClosed, Usage},
     fetch, interrupt,
-    output::{Out, shortened},
+    output::{Out, say, shortened},
     progress, prompt,
     sampling::SamplingArgs,
     stats::{self, Memory, Timings},
@@ -55,6 +55,9 @@ pub struct Args {
     sampling: SamplingArgs,
 }
 
+/// Small models keep to the point at low temperatures.
+const TEMPERATURE: f32 = 0.3;
+
 const HELP: &str = "\
 /help   shows this
 /reset  forgets the conversation, but not the system message
@@ -76,9 +79,8 @@ struct Report {
 
 /// Talks, or answers once.
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
-    let options = args
-        .sampling
-        .options(usize::try_from(args.n_predict).ok())?;
+    let max_tokens = usize::try_from(args.n_predict).ok();
+    let options = args.sampling.options(max_tokens, TEMPERATURE)?;
     let question = question(args)?;
     let path = match &args.model {
         Some(path) => path.clone(),
@@ -104,7 +106,11 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
         }
         Some(question) => chat.show_answer(&question, out),
         None => {
-            eprintln!("{}", chat.introduction(&path));
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let name = shortened(&name, 60);
+            say(&format!(
+                "{name} on this machine, offline. /help helps, Ctrl-D ends."
+            ));
             chat.talk(out)
         }
     }
@@ -140,17 +146,6 @@ struct Chat {
 }
 
 impl Chat {
-    /// One line: what answers, and where.
-    fn introduction(&self, path: &Path) -> String {
-        let session = self.conversation.session();
-        let name = session.model().gguf().str("general.name").ok().flatten();
-        let stem = || path.file_stem().unwrap_or_default().to_string_lossy();
-        let name = name.map_or_else(|| stem().into_owned(), |name| shortened(name, 60));
-        format!(
-            "{name}, offline on this machine: nothing you type leaves it. /help helps, Ctrl-D ends."
-        )
-    }
-
     /// Asks and answers until the person leaves.
     fn talk(&mut self, out: &mut Out) -> Result<()> {
         let mut editor = LineEditor::new()?;
@@ -158,7 +153,7 @@ impl Chat {
             let line = match editor.read()? {
                 Line::Text(line) => line,
                 Line::Interrupt => {
-                    eprintln!("(Ctrl-D or /exit ends the chat)");
+                    say("(Ctrl-D or /exit ends the chat)");
                     continue;
                 }
                 Line::End => return Ok(()),
@@ -166,13 +161,16 @@ impl Chat {
             match line.trim() {
                 "" => {}
                 "/exit" | "/quit" => return Ok(()),
-                "/help" => eprintln!("{HELP}"),
+                "/help" => say(HELP),
                 "/reset" => {
                     self.conversation.reset();
-                    eprintln!("(the conversation is forgotten)");
+                    say("(the conversation is forgotten)");
                 }
                 word if word.starts_with('/') && !word.contains([' ', '\n']) => {
-                    eprintln!("({} is no command; /help lists them)", shortened(word, 20));
+                    say(&format!(
+                        "({} is no command; /help lists them)",
+                        shortened(word, 20)
+                    ));
                 }
                 question => match self.show_answer(question, out) {
                     Err(error) if error.is::<StdoutClosed>() => return Err(error),
@@ -192,10 +190,12 @@ impl Chat {
         out.flush()?;
         if report.context_full {
             let n_ctx = self.conversation.session().n_ctx();
-            eprintln!("(cut off: the context of {n_ctx} tokens is full; {MORE_ROOM})");
+            say(&format!(
+                "(cut off: the context of {n_ctx} tokens is full; {MORE_ROOM})"
+            ));
         }
         if self.verbose {
-            eprintln!("{}", stats::line(&report.timings, &report.memory));
+            say(&stats::line(&report.timings, &report.memory));
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, error::ErrorKind};
 
+use crate::output::say;
+
 /// Arguments that each are fine but make no sense here; exits as clap's own errors do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -24,7 +26,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             .error(ErrorKind::ValueValidation, usage)
             .exit();
     }
-    eprintln!("error: {}", one_line(error));
+    say(&format!("error: {}", one_line(error)));
     ExitCode::FAILURE
 }
 

@@ -61,6 +61,11 @@ fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
+/// Tells a person `text` on stderr; that nobody may listen there is no error.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// `text` on one line, at most `max` characters of it, control characters as escapes: safe to show,
 /// whatever file it comes from.
 pub fn shortened(text: &str, max: usize) -> String {

@@ -14,7 +14,11 @@ use puna_core::{
 };
 use serde::Serialize;
 
-use crate::{args::ComputeArgs, output::Out, progress, prompt};
+use crate::{
+    args::ComputeArgs,
+    output::{Out, say},
+    progress, prompt,
+};
 
 /// Arguments of `puna perplexity`.
 #[derive(Debug, clap::Args)]
@@ -94,13 +98,10 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
             }
         })?;
         if bar.is_hidden() {
-            eprint!("[{}]{:.4},", i + 1, score.perplexity());
+            say(&format!("[{}] {:.4}", i + 1, score.perplexity()));
         }
         bar.set_message(format!("perplexity {:.4}", score.perplexity()));
         bar.inc(1);
-    }
-    if bar.is_hidden() {
-        eprintln!();
     }
     bar.finish_and_clear();
     let report = Report {

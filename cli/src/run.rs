@@ -10,6 +10,7 @@ use puna_core::{
     cancel::Cancel,
     generate::{GenerateError, GenerateOptions, Generator},
     model::Model,
+    sampler::SamplerParams,
     session::{Session, SessionError},
     tokenizer::TokenId,
 };
@@ -18,7 +19,7 @@ use serde::Serialize;
 use crate::{
     args::{ComputeArgs, ContextArgs, numbers},
     interrupt,
-    output::Out,
+    output::{Out, say},
     progress,
     prompt::{PromptArgs, SpecialArgs},
     sampling::SamplingArgs,
@@ -63,9 +64,10 @@ struct Report {
 
 /// Prints what the model goes on with.
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
+    let max_tokens = usize::try_from(args.n_predict).ok();
     let options = args
         .sampling
-        .options(usize::try_from(args.n_predict).ok())?;
+        .options(max_tokens, SamplerParams::default().temperature)?;
     let started = Instant::now();
     let model = Model::open(&args.model)?;
     let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;
@@ -99,7 +101,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     }
     out.line("")?;
     if verbose {
-        eprintln!("{}", stats::line(&timings, &memory));
+        say(&stats::line(&timings, &memory));
     }
     Ok(())
 }

@@ -22,9 +22,9 @@ pub struct SamplingArgs {
     /// Seed: the same one gives the same text; -1 draws one
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: i64,
-    /// Temperature; 0 always takes the most likely token
-    #[arg(long, value_name = "T", default_value_t = 0.8)]
-    temp: f32,
+    /// Temperature; 0 always takes the most likely token [default: 0.8; in a chat 0.3]
+    #[arg(long, value_name = "T")]
+    temp: Option<f32>,
     /// Keeps the K most likely tokens; 0: all
     #[arg(long, value_name = "K", default_value_t = 40)]
     top_k: u32,
@@ -117,16 +117,16 @@ fn last_n(text: &str) -> Result<u32, &'static str> {
 }
 
 impl SamplingArgs {
-    /// The options of a text of `max_tokens` at most.
+    /// The options of a text of `max_tokens` at most; `temperature` where none is given.
     ///
     /// # Errors
     /// [`Usage`] for a number out of its range.
-    pub fn options(&self, max_tokens: Option<usize>) -> Result<GenerateOptions> {
+    pub fn options(&self, max_tokens: Option<usize>, temperature: f32) -> Result<GenerateOptions> {
         let breakers = match self.dry_sequence_breaker.as_slice() {
             [] => DRY_BREAKERS.map(str::to_owned).to_vec(),
             given => given.to_vec(),
         };
-        let sampler = self.params();
+        let sampler = self.params(temperature);
         // The vocabulary is not known yet; the rest can already be judged.
         let without_bias = SamplerParams {
             logit_bias: Vec::new(),
@@ -144,14 +144,14 @@ impl SamplingArgs {
         })
     }
 
-    fn params(&self) -> SamplerParams {
+    fn params(&self, temperature: f32) -> SamplerParams {
         let mirostat = Mirostat2 {
             tau: self.mirostat_ent,
             eta: self.mirostat_lr,
         };
         SamplerParams {
             seed: u64::try_from(self.seed).unwrap_or_else(|_| drawn_seed()),
-            temperature: self.temp,
+            temperature: self.temp.unwrap_or(temperature),
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,

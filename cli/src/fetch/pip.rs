@@ -18,9 +18,8 @@ const PYTHONS: [&str; 2] = ["python3", "python"];
 /// How often the progress is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Lets pip fetch the package to `folder`; returns the package's file.
-pub fn download(source: &Source, folder: &Path) -> Result<PathBuf> {
-    let python = python()?;
+/// Lets `python`'s pip fetch the package to `folder`; returns the package's file.
+pub fn download(python: &str, source: &Source, folder: &Path) -> Result<PathBuf> {
     let (wheels, temporary) = (folder.join("wheels"), folder.join("tmp"));
     fs::create_dir(&wheels)?;
     fs::create_dir(&temporary)?;
@@ -48,7 +47,7 @@ pub fn download(source: &Source, folder: &Path) -> Result<PathBuf> {
 }
 
 /// The first Python that has pip.
-fn python() -> Result<&'static str> {
+pub fn python() -> Result<&'static str> {
     let has_pip = |python: &&str| {
         let mut pip = Command::new(python);
         pip.args(["-m", "pip", "--version"]);
@@ -59,8 +58,7 @@ fn python() -> Result<&'static str> {
         quiet.status().is_ok_and(|status| status.success())
     };
     PYTHONS.into_iter().find(has_pip).context(
-        "it comes with pip, but neither `python3 -m pip` nor `python -m pip` runs here: install \
-         Python 3 with pip, or give a GGUF file with -m FILE",
+        "neither `python3 -m pip` nor `python -m pip` runs here: install Python 3 with pip",
     )
 }
 

@@ -1,0 +1,12 @@
+//! The command `puna` as programs and people meet it: what it prints where, and how it exits.
+//!
+//! The answers are judged by the default model, which `PUNA_TEST_MODEL` must name.
+
+mod common;
+mod errors;
+mod fetch;
+mod measures;
+mod text;
+#[cfg(unix)]
+mod unix;
+mod vocabulary;
