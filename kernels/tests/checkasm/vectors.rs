@@ -58,6 +58,33 @@ fn quantize_has_the_bits_of_scalar() {
     }
 }
 
+/// Ties, and the numbers next to them: with a largest number of ±127 the scale is exactly 1.
+#[test]
+fn quantize_rounds_as_scalar_does() {
+    let (scalar, fast) = tiers();
+    for largest in [127.0f32, -127.0] {
+        let near = |x: f32| {
+            [
+                x.next_down(),
+                x,
+                x.next_up(),
+                -x.next_down(),
+                -x,
+                -x.next_up(),
+            ]
+        };
+        let mut x: Vec<f32> = (0..127).flat_map(|i| near(i as f32 + 0.5)).collect();
+        x.retain(|x| x.abs() < 126.9);
+        x.resize(1024, 0.25);
+        x.iter_mut().step_by(32).for_each(|x| *x = largest);
+        for kernels in &fast {
+            for ty in [ActType::Q8_0, ActType::Q8_1, ActType::Q8_K] {
+                check_quantize(kernels, &scalar, ty, &x, 256, 0);
+            }
+        }
+    }
+}
+
 fn check_quantize(
     kernels: &Kernels,
     scalar: &Kernels,
