@@ -3,6 +3,10 @@
 //! A loop hands out its items one by one, so a slow or descheduled thread holds back only the item it
 //! has; the caller waits for the workers that joined, never for one that did not wake in time. Workers
 //! spin for a moment after a loop, since the next one follows within microseconds, then sleep.
+//!
+//! On a machine that is busy with other work a worker may lose its core in the middle of an item, and
+//! the caller then waits a whole time slice for a microsecond's work. A loop in which that happened is
+//! followed by some that the caller runs alone, twice as many each time it happens again.
 
 use std::{
     cell::UnsafeCell,
@@ -15,6 +19,7 @@ use std::{
         },
     },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 /// Rounds of waiting by spinning (about 20 µs) before a thread sleeps.
@@ -30,8 +35,23 @@ pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
     /// One loop at a time: several sessions may share a pool.
-    turn: Mutex<()>,
+    turn: Mutex<Turn>,
 }
+
+/// What the last loops say about the machine's load.
+#[derive(Debug, Default)]
+struct Turn {
+    /// Loops that the caller runs alone from here.
+    alone: u32,
+    /// How many that was last; halved by every loop that goes well.
+    penalty: u32,
+}
+
+/// A wait for the others that is longer than this, and than the caller's own part, means that one of
+/// them lost its core.
+const STALL: Duration = Duration::from_micros(500);
+/// Loops run alone after the first stall, and at most.
+const ALONE: (u32, u32) = (16, 1024);
 
 struct Shared {
     /// The running loop. Written only while the gate is closed and nobody is inside.
@@ -86,7 +106,7 @@ impl Pool {
         let mut pool = Self {
             shared,
             workers: Vec::new(),
-            turn: Mutex::new(()),
+            turn: Mutex::default(),
         };
         for id in 1..n_threads {
             let shared = Arc::clone(&pool.shared);
@@ -129,7 +149,11 @@ impl Pool {
         if self.workers.is_empty() {
             return job(0);
         }
-        let _turn = lock(&self.turn);
+        let mut turn = lock(&self.turn);
+        if turn.alone > 0 {
+            turn.alone -= 1;
+            return job(0);
+        }
         let shared = &*self.shared;
         // SAFETY: the lifetime is erased only until `Gate` below has closed and emptied the gate.
         let erased = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(job) };
@@ -142,8 +166,17 @@ impl Pool {
             shared.wake.notify_all();
         }
         let gate = Gate(shared);
+        let start = Instant::now();
         job(0);
+        let own = start.elapsed();
         drop(gate);
+        let waited = start.elapsed() - own;
+        if waited > STALL && waited > own {
+            turn.penalty = (turn.penalty * 2).clamp(ALONE.0, ALONE.1);
+            turn.alone = turn.penalty;
+        } else {
+            turn.penalty /= 2;
+        }
         if let Some(panic) = lock(&shared.panic).take() {
             resume_unwind(panic);
         }
