@@ -241,7 +241,11 @@ impl SuperBlock for BlockIq4Xs {
         self.d.to_f32()
     }
     fn ints(&self) -> [i8; QK_K] {
-        std::array::from_fn(|i| self.ints(i / 32)[i % 32])
+        let mut ints = [0; QK_K];
+        for (j, part) in ints.as_chunks_mut().0.iter_mut().enumerate() {
+            *part = Self::ints(self, j);
+        }
+        ints
     }
     fn scale(&self, j: usize) -> i32 {
         i32::from(Self::scale(self, j))
