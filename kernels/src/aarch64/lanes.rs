@@ -100,6 +100,9 @@ pub(super) fn gemm<B: Block>(
     four: impl Fn([&[B]; 4], ActRow<'_>) -> float32x4_t,
     one: impl Fn([&[B]; 1], ActRow<'_>) -> float32x4_t,
 ) {
+    if y.m() == 0 {
+        return;
+    }
     let k = w.len() / y.m();
     for first in (0..y.m()).step_by(4) {
         let n = (y.m() - first).min(4);

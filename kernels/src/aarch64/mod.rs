@@ -5,10 +5,12 @@
 //! order is free; see the crate's front page.
 
 pub(crate) mod dotprod;
+mod ints;
 mod lanes;
 mod load;
 mod mat;
 pub(crate) mod neon;
+mod panel;
 mod rows;
 mod super_rows;
 mod unpack;

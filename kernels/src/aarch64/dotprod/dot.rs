@@ -23,3 +23,19 @@ pub(super) fn dot_16(mut acc: int32x4_t, w: int8x16_t, x: int8x16_t) -> int32x4_
     }
     acc
 }
+
+/// Adds to lane `r` of `acc` the products of weights `4 r ..` with activations `4 LANE ..`.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+pub(super) fn dot_lane<const LANE: usize>(
+    mut acc: int32x4_t,
+    w: int8x16_t,
+    x: int8x16_t,
+) -> int32x4_t {
+    // SAFETY: works on registers alone; the feature is enabled on this function.
+    unsafe {
+        asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.4b[{lane}]", inout(vreg) acc, in(vreg) w, in(vreg) x,
+             lane = const LANE, options(pure, nomem, nostack, preserves_flags));
+    }
+    acc
+}

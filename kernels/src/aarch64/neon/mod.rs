@@ -10,6 +10,8 @@ mod rope;
 mod softmax;
 mod swiglu;
 
+use dot::{dot, dot_16, dot_narrow};
+
 use super::{mat::mat, rows, super_rows};
 use crate::{
     block::{
@@ -24,56 +26,22 @@ use crate::{
 ///
 /// `add` stays: the definition itself is compiled to NEON.
 pub(crate) fn install(table: &mut Kernels) {
-    use dot::{dot, dot_16, dot_narrow};
     let mut set = |ty: WeightType, mat| table.mat[ty as usize] = mat;
-    set(WeightType::F32, mat!("neon", BlockF32, float::f32));
-    set(WeightType::F16, mat!("neon", BlockF16, float::f16));
-    set(WeightType::BF16, mat!("neon", BlockBf16, float::bf16));
-    set(
-        WeightType::Q4_0,
-        mat!("neon", BlockQ4_0, rows::q4_0, dot_narrow),
-    );
-    set(
-        WeightType::Q4_1,
-        mat!("neon", BlockQ4_1, rows::q4_1, dot_narrow),
-    );
-    set(
-        WeightType::Q5_0,
-        mat!("neon", BlockQ5_0, rows::q5_0, dot_narrow),
-    );
-    set(
-        WeightType::Q5_1,
-        mat!("neon", BlockQ5_1, rows::q5_1, dot_narrow),
-    );
-    set(WeightType::Q8_0, mat!("neon", BlockQ8_0, rows::q8_0, dot));
-    set(
-        WeightType::IQ4_NL,
-        mat!("neon", BlockIq4Nl, rows::iq4_nl, dot),
-    );
-    set(
-        WeightType::Q2_K,
-        mat!("neon", BlockQ2K, super_rows::q2_k, dot_16),
-    );
-    set(
-        WeightType::Q3_K,
-        mat!("neon", BlockQ3K, super_rows::q3_k, dot_16),
-    );
-    set(
-        WeightType::Q4_K,
-        mat!("neon", BlockQ4K, super_rows::q4_k, dot_narrow),
-    );
-    set(
-        WeightType::Q5_K,
-        mat!("neon", BlockQ5K, super_rows::q5_k, dot_narrow),
-    );
-    set(
-        WeightType::Q6_K,
-        mat!("neon", BlockQ6K, super_rows::q6_k, dot_16),
-    );
-    set(
-        WeightType::IQ4_XS,
-        mat!("neon", BlockIq4Xs, super_rows::iq4_xs, dot),
-    );
+    set(WeightType::F32, f32());
+    set(WeightType::F16, f16());
+    set(WeightType::BF16, bf16());
+    set(WeightType::Q4_0, q4_0());
+    set(WeightType::Q4_1, q4_1());
+    set(WeightType::Q5_0, q5_0());
+    set(WeightType::Q5_1, q5_1());
+    set(WeightType::Q8_0, q8_0());
+    set(WeightType::IQ4_NL, iq4_nl());
+    set(WeightType::Q2_K, q2_k());
+    set(WeightType::Q3_K, q3_k());
+    set(WeightType::Q4_K, q4_k());
+    set(WeightType::Q5_K, q5_k());
+    set(WeightType::Q6_K, q6_k());
+    set(WeightType::IQ4_XS, iq4_xs());
     table.mix_f32 = mix::mix_f32;
     table.mix_f16 = mix::mix_f16;
     table.mix_q8_0 = mix::mix_q8_0;
@@ -83,3 +51,19 @@ pub(crate) fn install(table: &mut Kernels) {
     table.softmax_part = softmax::softmax_part;
     table.swiglu = swiglu::swiglu;
 }
+
+mat!(fn f32, "neon", BlockF32, float::f32);
+mat!(fn f16, "neon", BlockF16, float::f16);
+mat!(fn bf16, "neon", BlockBf16, float::bf16);
+mat!(fn q4_0, "neon", BlockQ4_0, rows::q4_0, dot_narrow);
+mat!(fn q4_1, "neon", BlockQ4_1, rows::q4_1, dot_narrow);
+mat!(fn q5_0, "neon", BlockQ5_0, rows::q5_0, dot_narrow);
+mat!(fn q5_1, "neon", BlockQ5_1, rows::q5_1, dot_narrow);
+mat!(fn q8_0, "neon", BlockQ8_0, rows::q8_0, dot);
+mat!(fn iq4_nl, "neon", BlockIq4Nl, rows::iq4_nl, dot);
+mat!(fn q2_k, "neon", BlockQ2K, super_rows::q2_k, dot_16);
+mat!(fn q3_k, "neon", BlockQ3K, super_rows::q3_k, dot_16);
+mat!(fn q4_k, "neon", BlockQ4K, super_rows::q4_k, dot_narrow);
+mat!(fn q5_k, "neon", BlockQ5K, super_rows::q5_k, dot_narrow);
+mat!(fn q6_k, "neon", BlockQ6K, super_rows::q6_k, dot_16);
+mat!(fn iq4_xs, "neon", BlockIq4Xs, super_rows::iq4_xs, dot);
