@@ -15,7 +15,7 @@ use crate::{
         panel::{BLOCKS, Panel, ROWS, Unpacked},
     },
     activations::{ActRow, ActRows},
-    block::{Block, Half, QK_K, SuperBlock},
+    block::{Block, Half, QK, QK_K, SuperBlock},
     tile::TileMut,
 };
 
@@ -122,12 +122,11 @@ impl Pass<'_> {
     #[target_feature(enable = "neon,dotprod")]
     fn blocks<const MIN: bool, const V: usize>(&self, y: &mut TileMut<'_>, t: usize) -> usize {
         let x = self.acts::<V>(t);
-        let blocks = self.at..self.at + self.n;
-        let mut qs: [&[[i8; 16]]; V] = [&[]; V];
+        let n = self.n;
+        let qs = x.map(|x| &x.qs.as_chunks::<QK>().0[self.at..][..n]);
         let (mut dx, mut sx) = ([[0.0; V]; BLOCKS], [[0.0; V]; BLOCKS]);
         for v in 0..V {
-            qs[v] = &x[v].qs.as_chunks::<16>().0[2 * blocks.start..2 * blocks.end];
-            for i in 0..self.n {
+            for i in 0..n {
                 dx[i][v] = x[v].d[self.at + i];
                 if MIN {
                     sx[i][v] = x[v].s[self.at + i];
@@ -138,11 +137,11 @@ impl Pass<'_> {
             let mut acc = self.so_far::<V>(y, t, p);
             let (groups, _) = panel.ints.as_chunks::<4>();
             let (groups, _) = groups.as_chunks::<2>();
-            for i in 0..self.n {
+            for i in 0..n.min(BLOCKS) {
+                let [low, high] = &groups[i];
                 let mut sums = [vdupq_n_s32(0); V];
-                for h in 0..2 {
-                    sums = products(sums, &groups[i][h], qs.map(|qs| &qs[2 * i + h]));
-                }
+                sums = products(sums, low, qs.map(|qs| &qs[i].as_chunks().0[0]));
+                sums = products(sums, high, qs.map(|qs| &qs[i].as_chunks().0[1]));
                 let (d, m) = (load::f32x4(&panel.d[i]), load::f32x4(&panel.m[i]));
                 for v in 0..V {
                     acc[v] = lanes::scaled(acc[v], d, dx[i][v], sums[v]);
