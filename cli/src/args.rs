@@ -120,11 +120,40 @@ impl FromStr for Tokens {
     }
 }
 
+/// Opens a GGUF file.
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn gguf(path: &Path) -> Result<Gguf> {
+    Gguf::open(path).map_err(|error| naming(path, error))
+}
+
+/// Opens a model.
+///
+/// # Errors
+/// What is wrong with which file.
+pub fn model(path: &Path) -> Result<Model> {
+    Model::open(path).map_err(|error| naming(path, error))
+}
+
 /// Opens only the vocabulary of a model, for files that may have nothing else.
+///
+/// # Errors
+/// What is wrong with which file.
 pub fn vocabulary(path: &Path) -> Result<(Gguf, Tokenizer)> {
-    let gguf = Gguf::open(path)?;
-    let tokenizer = Tokenizer::from_gguf(&gguf)?;
+    let gguf = gguf(path)?;
+    let tokenizer = Tokenizer::from_gguf(&gguf).map_err(|error| naming(path, error))?;
     Ok((gguf, tokenizer))
+}
+
+/// `error`, with the file that it is about.
+fn naming(path: &Path, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    let (error, path) = (error.into(), path.display().to_string());
+    if error.to_string().contains(&path) {
+        error
+    } else {
+        error.context(path)
+    }
 }
 
 /// The numbers of `tokens`, as JSON wants them.

@@ -21,7 +21,12 @@ use puna_core::{
 };
 use serde::Serialize;
 
-use crate::{args::ComputeArgs, failure::Usage, output::Out, progress};
+use crate::{
+    args::{self, ComputeArgs},
+    failure::Usage,
+    output::Out,
+    progress,
+};
 
 /// Arguments of `puna bench`.
 #[derive(Debug, clap::Args)]
@@ -97,7 +102,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
     if plan.is_empty() {
         return Err(Usage("nothing to measure: -p and -n are 0".to_owned()).into());
     }
-    let model = Model::open(&args.model)?;
+    let model = args::model(&args.model)?;
     let bar = progress::steps(plan.len() * (args.repetitions.get() + 1), "bench");
     if !args.json {
         heading(out)?;

@@ -12,13 +12,12 @@ use puna_core::{
     chat::ChatTemplate,
     conversation::{Conversation, ConversationError},
     generate::{GenerateOptions, StopReason},
-    model::Model,
     session::SessionError,
 };
 use serde::Serialize;
 
 use crate::{
-    args::{ComputeArgs, ContextArgs, numbers},
+    args::{self, ComputeArgs, ContextArgs, numbers},
     editor::{Line, LineEditor},
     failure::{self, StdoutClosed, Usage},
     fetch, interrupt,
@@ -87,7 +86,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
         None => fetch::default_model()?,
     };
     let started = Instant::now();
-    let model = Model::open(&path)?;
+    let model = args::model(&path)?;
     options.sampler.validate(model.config().n_vocab)?;
     let template = ChatTemplate::from_gguf(model.gguf(), model.tokenizer())
         .context("cannot chat with this model, only `puna run` it")?;

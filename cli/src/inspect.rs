@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::Result;
 use indicatif::DecimalBytes;
 use puna_core::{
-    gguf::{Gguf, Value},
+    gguf::Value,
     kv_cache::KvType,
     model::{Config, Model, ModelError},
     session::{Session, SessionOptions},
@@ -15,7 +15,10 @@ use puna_core::{
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::output::{Out, shortened};
+use crate::{
+    args,
+    output::{Out, shortened},
+};
 
 /// Arguments of `puna inspect`.
 #[derive(Debug, clap::Args)]
@@ -98,7 +101,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
 }
 
 fn report(args: &Args) -> Result<Report> {
-    let gguf = Gguf::open(&args.file)?;
+    let gguf = args::gguf(&args.file)?;
     let tensors = gguf.tensors().map(|t| Tensor {
         name: t.name().to_owned(),
         ty: t.ty().name(),

@@ -9,13 +9,12 @@ use std::{num::NonZeroUsize, path::PathBuf};
 use anyhow::{Result, bail};
 use puna_core::{
     cancel::Cancel,
-    model::Model,
     tokenizer::{EncodeOptions, TokenId},
 };
 use serde::Serialize;
 
 use crate::{
-    args::ComputeArgs,
+    args::{self, ComputeArgs},
     output::{Out, say},
     progress, prompt,
 };
@@ -63,7 +62,7 @@ struct Report {
 
 /// Prints the perplexity of a text.
 pub fn run(args: &Args, out: &mut Out) -> Result<()> {
-    let model = Model::open(&args.model)?;
+    let model = args::model(&args.model)?;
     let tokenizer = model.tokenizer();
     let text = prompt::read(&args.file)?;
     // llama-perplexity does not count the newline that an editor puts at a file's end.

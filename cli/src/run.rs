@@ -9,7 +9,6 @@ use anyhow::Result;
 use puna_core::{
     cancel::Cancel,
     generate::{GenerateError, GenerateOptions, Generator},
-    model::Model,
     sampler::SamplerParams,
     session::{Session, SessionError},
     tokenizer::TokenId,
@@ -17,7 +16,7 @@ use puna_core::{
 use serde::Serialize;
 
 use crate::{
-    args::{ComputeArgs, ContextArgs, numbers},
+    args::{self, ComputeArgs, ContextArgs, numbers},
     interrupt,
     output::{Out, say},
     progress,
@@ -69,7 +68,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
         .sampling
         .options(max_tokens, SamplerParams::default().temperature)?;
     let started = Instant::now();
-    let model = Model::open(&args.model)?;
+    let model = args::model(&args.model)?;
     let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;
     let load = started.elapsed();
     options.sampler.validate(model.config().n_vocab)?;
