@@ -9,7 +9,6 @@ use anyhow::Result;
 use puna_core::{
     cancel::Cancel,
     generate::{GenerateError, GenerateOptions, Generator},
-    sampler::SamplerParams,
     session::{Session, SessionError},
     tokenizer::TokenId,
 };
@@ -21,8 +20,14 @@ use crate::{
     output::{Out, say},
     progress,
     prompt::{PromptArgs, SpecialArgs},
-    sampling::SamplingArgs,
+    sampling::{Defaults, SamplingArgs},
     stats::{self, Memory, Timings},
+};
+
+/// llama.cpp's.
+const DEFAULTS: Defaults = Defaults {
+    temperature: 0.8,
+    repeat_penalty: 1.0,
 };
 
 /// Arguments of `puna run`.
@@ -64,9 +69,7 @@ struct Report {
 /// Prints what the model goes on with.
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let max_tokens = usize::try_from(args.n_predict).ok();
-    let options = args
-        .sampling
-        .options(max_tokens, SamplerParams::default().temperature)?;
+    let options = args.sampling.options(max_tokens, &DEFAULTS)?;
     let started = Instant::now();
     let model = args::model(&args.model)?;
     let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;

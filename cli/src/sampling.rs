@@ -15,6 +15,14 @@ use puna_core::{
 
 use crate::failure::Usage;
 
+/// What a command takes where the user says nothing.
+pub struct Defaults {
+    /// See [`SamplerParams::temperature`].
+    pub temperature: f32,
+    /// See [`SamplerParams::repeat_penalty`]; not for `--temp 0`, which asks for the likeliest token.
+    pub repeat_penalty: f32,
+}
+
 /// The sampling chain, and what ends a text.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Sampling", allow_negative_numbers = true)]
@@ -22,7 +30,7 @@ pub struct SamplingArgs {
     /// Seed: the same one gives the same text; -1 draws one
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: i64,
-    /// Temperature; 0 always takes the most likely token [default: 0.8; in a chat 0.3]
+    /// Temperature; 0 always takes the most likely token [default: 0.8; in a chat 0.2]
     #[arg(long, value_name = "T")]
     temp: Option<f32>,
     /// Keeps the K most likely tokens; 0: all
@@ -37,9 +45,9 @@ pub struct SamplingArgs {
     /// Keeps the tokens closest to the expected surprise up to this mass; 1: all
     #[arg(long, value_name = "P", default_value_t = 1.0)]
     typical: f32,
-    /// Makes tokens seen before less likely; 1: off
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    repeat_penalty: f32,
+    /// Makes tokens seen before less likely; 1: off [default: 1; in a chat 1.1, but with --temp 0]
+    #[arg(long, value_name = "X")]
+    repeat_penalty: Option<f32>,
     /// How many of the last tokens the penalties look at; 0: none, -1: all
     #[arg(long, value_name = "N", default_value = "64", value_parser = last_n)]
     repeat_last_n: u32,
@@ -121,12 +129,16 @@ impl SamplingArgs {
     ///
     /// # Errors
     /// [`Usage`] for a number out of its range.
-    pub fn options(&self, max_tokens: Option<usize>, temperature: f32) -> Result<GenerateOptions> {
+    pub fn options(
+        &self,
+        max_tokens: Option<usize>,
+        defaults: &Defaults,
+    ) -> Result<GenerateOptions> {
         let breakers = match self.dry_sequence_breaker.as_slice() {
             [] => DRY_BREAKERS.map(str::to_owned).to_vec(),
             given => given.to_vec(),
         };
-        let sampler = self.params(temperature);
+        let sampler = self.params(defaults);
         // The vocabulary is not known yet; the rest can already be judged.
         let without_bias = SamplerParams {
             logit_bias: Vec::new(),
@@ -144,14 +156,14 @@ impl SamplingArgs {
         })
     }
 
-    fn params(&self, temperature: f32) -> SamplerParams {
+    fn params(&self, defaults: &Defaults) -> SamplerParams {
         let mirostat = Mirostat2 {
             tau: self.mirostat_ent,
             eta: self.mirostat_lr,
         };
         SamplerParams {
             seed: u64::try_from(self.seed).unwrap_or_else(|_| drawn_seed()),
-            temperature: self.temp.unwrap_or(temperature),
+            temperature: self.temp.unwrap_or(defaults.temperature),
             top_k: self.top_k,
             top_p: self.top_p,
             min_p: self.min_p,
@@ -159,7 +171,10 @@ impl SamplingArgs {
             xtc_probability: self.xtc_probability,
             xtc_threshold: self.xtc_threshold,
             repeat_last_n: self.repeat_last_n,
-            repeat_penalty: self.repeat_penalty,
+            repeat_penalty: self.repeat_penalty.unwrap_or(match self.temp {
+                Some(0.0) => 1.0,
+                _ => defaults.repeat_penalty,
+            }),
             frequency_penalty: self.frequency_penalty,
             presence_penalty: self.presence_penalty,
             dry_multiplier: self.dry_multiplier,
