@@ -336,7 +336,7 @@ mod tests {
     fn sleeping_workers_wake() {
         let pool = Pool::new(2).unwrap();
         for _ in 0..5 {
-            std::thread::sleep(std::time::Duration::from_millis(3));
+            std::thread::sleep(Duration::from_millis(3));
             pool.for_each(0..4, |_, _| {});
         }
     }
