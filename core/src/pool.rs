@@ -47,9 +47,12 @@ struct Turn {
     penalty: u32,
 }
 
-/// A wait for the others that is longer than this, and than the caller's own part, means that one of
-/// them lost its core.
+/// A wait for the others that is longer than this, and than [`STALL_PARTS`] times the caller's own part,
+/// means that one of them lost its core: items do not differ that much.
 const STALL: Duration = Duration::from_micros(500);
+const STALL_PARTS: u32 = 4;
+/// A caller's part that is shorter than this says nothing: the others may have taken every item.
+const PART: Duration = Duration::from_micros(5);
 /// Loops run alone after the first stall, and at most.
 const ALONE: (u32, u32) = (16, 1024);
 
@@ -171,7 +174,7 @@ impl Pool {
         let own = start.elapsed();
         drop(gate);
         let waited = start.elapsed() - own;
-        if waited > STALL && waited > own {
+        if waited > STALL && own > PART && waited > own * STALL_PARTS {
             turn.penalty = (turn.penalty * 2).clamp(ALONE.0, ALONE.1);
             turn.alone = turn.penalty;
         } else {
