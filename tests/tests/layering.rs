@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Package → the packages of this workspace that it may depend on, in any way. `None`: all.
-const ARROWS: [(&str, Option<&[&str]>); 5] = [
+const ARROWS: [(&str, Option<&[&str]>); 6] = [
     ("puna-kernels", Some(&[])),
+    // Nothing but the tests may know it: it is C++.
+    ("puna-ggml-sys", Some(&[])),
     ("puna-core", Some(&["puna-kernels"])),
     ("puna-cli", Some(&["puna-core"])),
     ("puna-tests", None),
@@ -40,12 +42,13 @@ const UNWANTED: [&str; 19] = [
 ];
 
 /// Files, and folders ending in `/`, that may say `unsafe`, and for what.
-const UNSAFE: [(&str, &str); 7] = [
+const UNSAFE: [(&str, &str); 8] = [
     ("core/src/gguf/map.rs", "maps a file"),
     (
         "core/src/pool.rs",
         "lends the caller's closure to the workers while it waits",
     ),
+    ("kernels/ggml-sys/src/", "calls C"),
     ("kernels/src/aarch64/", "loads from sized arrays, asm"),
     ("kernels/src/dispatch.rs", "calls what the table chose"),
     ("kernels/src/scalar/mod.rs", "signatures of the table"),
@@ -154,6 +157,52 @@ fn the_runtime_needs_no_c_compiler_no_async_runtime_and_no_network() {
     for unwanted in UNWANTED {
         assert!(!why.contains_key(unwanted), "{}", why[unwanted]);
     }
+}
+
+/// What turns C or C++ into something that links.
+const C_BUILDERS: [&str; 6] = [
+    "bindgen",
+    "cc",
+    "cmake",
+    "cxx-build",
+    "nasm-rs",
+    "pkg-config",
+];
+
+/// The packages that `cargo build` compiles here with these arguments.
+fn compiled(arguments: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["tree", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--format", "{p}", "--offline", "--locked"])
+        .args(arguments)
+        .output()
+        .expect("cargo starts");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_default_build_compiles_no_c() {
+    for arguments in [&[][..], &["-p", "puna-core"], &["-p", "puna-cli"]] {
+        let compiled = compiled(arguments);
+        assert!(compiled.contains("puna-kernels"), "the tree is whole");
+        assert!(!compiled.contains("puna-ggml-sys"), "{arguments:?}");
+        for builder in C_BUILDERS {
+            assert!(!compiled.contains(builder), "{arguments:?}: {builder}");
+        }
+    }
+}
+
+#[test]
+fn without_a_feature_the_bindings_compile_no_c_either() {
+    let alone = compiled(&["-p", "puna-ggml-sys"]);
+    let only_itself = BTreeSet::from(["puna-ggml-sys".to_owned()]);
+    assert_eq!(alone, only_itself, "without features");
+    assert!(!compiled(&["-p", "puna-tests"]).contains("puna-ggml-sys"));
 }
 
 /// Every Rust file of the workspace, by its path from the root.

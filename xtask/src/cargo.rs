@@ -88,7 +88,7 @@ pub fn count_tests(command: &mut Command) -> Result<Outcome> {
 }
 
 /// Runs a command that passes or fails as a whole.
-fn check(command: &mut Command) -> Result<Outcome> {
+pub fn check(command: &mut Command) -> Result<Outcome> {
     let status = command
         .status()
         .with_context(|| format!("starting {command:?}"))?;

@@ -1,8 +1,9 @@
-//! Project chores: `cargo xtask test`, `lint`, `arm`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`.
 
 mod apt;
 mod arm;
 mod cargo;
+mod ggml;
 mod model;
 mod report;
 
@@ -20,10 +21,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything: lint, native tests, ARM tests; ends with `N passed, N failed`
+    /// Everything: lint, native tests, ggml tests, ARM tests; ends with `N passed, N failed`
     Test,
     /// Formatting and clippy
     Lint,
+    /// Our kernels held to ggml, which is built for it
+    Ggml,
     /// Tests for aarch64, one run for each tier, under qemu where this machine is not an ARM
     Arm(arm::Args),
 }
@@ -36,9 +39,11 @@ fn main() -> Result<ExitCode> {
             cargo::lint(&mut report);
             let model = model::fetch(&mut report);
             report.leg("native tests", || cargo::native_tests(model.as_deref()));
+            ggml::run(&mut report);
             arm::run(&mut report, &arm::Args::default());
         }
         Task::Lint => cargo::lint(&mut report),
+        Task::Ggml => ggml::run(&mut report),
         Task::Arm(args) => arm::run(&mut report, &args),
     }
     Ok(report.finish())

@@ -1,0 +1,51 @@
+//! The ggml leg: builds ggml from the source that a crate carries, and holds our kernels to it.
+
+use crate::apt::{self, Package};
+use crate::cargo;
+use crate::report::{Outcome, Report};
+
+/// What building ggml and reading its headers takes. Debian's gcc 12 miscompiles ggml's AMX code.
+const TOOLS: [Package; 5] = [
+    Package {
+        name: "cmake",
+        shows: "cmake",
+    },
+    Package {
+        name: "make",
+        shows: "make",
+    },
+    // For the C++ library that clang uses too.
+    Package {
+        name: "g++",
+        shows: "g++",
+    },
+    Package {
+        name: "clang-19",
+        shows: "clang++-19",
+    },
+    Package {
+        name: "libclang1-19",
+        shows: "/usr/lib/llvm-19/lib/libclang-19.so.1",
+    },
+];
+
+/// Clippy and tests of what is compiled only with ggml.
+pub fn run(report: &mut Report) {
+    match apt::install(&TOOLS) {
+        Ok(None) => {}
+        Ok(Some(why)) => return report.leg("ggml", || Ok(Outcome::NotRun(why))),
+        Err(error) => return report.leg("ggml", || Err(error)),
+    }
+    // The whole workspace, so that packages keep the features that the other legs built them with.
+    let select = ["--locked", "--workspace", "--features", "puna-tests/ggml"];
+    report.leg("ggml tests", || {
+        let mut command = cargo::cargo();
+        command.arg("test").args(select);
+        cargo::count_tests(command.args(["--test", "ggml_oracle"]))
+    });
+    report.leg("ggml clippy", || {
+        let mut command = cargo::cargo();
+        command.arg("clippy").args(select).arg("--all-targets");
+        cargo::check(command.args(["--", "-D", "warnings"]))
+    });
+}
