@@ -27,6 +27,10 @@ pub enum Isa {
     Dotprod,
     /// x86-64 AVX2 with FMA and F16C.
     Avx2,
+    /// x86-64 AVX-512 (F, BW, VL, DQ) with VNNI: Ice Lake, Zen 4 and later.
+    Avx512Vnni,
+    /// The same with AMX tiles of bytes, on Linux: Sapphire Rapids and later servers.
+    Amx,
 }
 
 /// A forced tier that does not exist or that this CPU cannot run.
@@ -52,7 +56,14 @@ impl std::error::Error for UnavailableIsa {}
 
 impl Isa {
     /// Every tier, best first.
-    pub const ALL: [Self; 4] = [Self::Dotprod, Self::Neon, Self::Avx2, Self::Scalar];
+    pub const ALL: [Self; 6] = [
+        Self::Dotprod,
+        Self::Neon,
+        Self::Amx,
+        Self::Avx512Vnni,
+        Self::Avx2,
+        Self::Scalar,
+    ];
 
     /// The name that `PUNA_ISA` takes.
     #[must_use]
@@ -62,6 +73,8 @@ impl Isa {
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
             Self::Avx2 => "avx2",
+            Self::Avx512Vnni => "avx512vnni",
+            Self::Amx => "amx",
         }
     }
 
@@ -80,6 +93,17 @@ impl Isa {
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => {
+                Self::Avx2.is_available()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Self::Avx512Vnni.is_available() && crate::x86_64::amx::is_available(),
             #[allow(unreachable_patterns, reason = "the other architecture's tiers")]
             _ => false,
         }
@@ -188,6 +212,17 @@ impl Kernels {
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => crate::x86_64::avx2::install(&mut table),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => {
+                crate::x86_64::avx2::install(&mut table);
+                crate::x86_64::avx512vnni::install(&mut table);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => {
+                crate::x86_64::avx2::install(&mut table);
+                crate::x86_64::avx512vnni::install(&mut table);
+                crate::x86_64::amx::install(&mut table);
+            }
             #[allow(unreachable_patterns, reason = "the other architecture's tiers")]
             _ => return None,
         }

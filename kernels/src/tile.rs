@@ -1,6 +1,8 @@
 //! Disjoint parts of one output matrix, each written by one thread.
 
 use std::marker::PhantomData;
+#[cfg(target_arch = "x86_64")]
+use std::ops::Range;
 
 /// A block of columns of a row-major matrix: `n` tokens by `m` outputs.
 #[derive(Debug)]
@@ -61,6 +63,27 @@ impl<'a> TileMut<'a> {
         // SAFETY: `new` and `tiles` make tiles whose every row lies in the borrowed matrix, and no
         // two tiles share a column.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.add(t * self.stride), self.m) }
+    }
+
+    /// Some columns of some tokens of this tile.
+    ///
+    /// # Panics
+    /// If the tile has fewer.
+    #[must_use]
+    #[inline]
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn part(&mut self, tokens: Range<usize>, columns: Range<usize>) -> TileMut<'_> {
+        assert!(
+            tokens.start <= tokens.end && tokens.end <= self.n,
+            "tile: tokens {tokens:?} of {}",
+            self.n
+        );
+        let first = tokens.start * self.stride;
+        let mut tile = self.columns(columns.start, columns.len());
+        // SAFETY: within the matrix, by the assertion.
+        tile.ptr = unsafe { tile.ptr.add(first) };
+        tile.n = tokens.len();
+        tile
     }
 
     /// Columns `first .. first + m` of this tile.

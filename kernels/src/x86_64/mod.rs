@@ -1,3 +1,5 @@
 //! x86-64 tiers.
+pub(crate) mod amx;
 pub(crate) mod avx2;
+pub(crate) mod avx512vnni;
 mod view;

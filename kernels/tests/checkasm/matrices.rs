@@ -6,7 +6,7 @@ use crate::common::{Range, Rng, assert_same, floats, weights};
 use crate::guard::{Output, Unaligned, in_place};
 use crate::tiers;
 
-const VECTORS: [usize; 7] = [1, 2, 3, 4, 5, 8, 17];
+const VECTORS: [usize; 8] = [1, 2, 3, 4, 5, 8, 16, 17];
 const ROWS: [usize; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 33];
 
 /// Row lengths in blocks: around the unrolling of a kernel, and odd for the floats.
@@ -76,20 +76,15 @@ fn matmul_at_every_length_and_range() {
     }
 }
 
-/// Rows long enough to be cut into several pieces.
+/// Rows long enough to be cut into several pieces, alone and in the largest tiles.
 #[test]
 fn matmul_of_long_rows() {
+    let shapes = [(9, 1, 2048 + 256), (9, 5, 4096), (17, 26, 2048 + 256)];
     for (i, ty) in WeightType::ALL.into_iter().enumerate() {
-        for (j, k) in [2048 + 256, 4096].into_iter().enumerate() {
+        for (j, (rows, n, k)) in shapes.into_iter().enumerate() {
             let blocks = k / ty.block_len();
-            check(
-                ty,
-                9,
-                1 + 4 * j,
-                blocks,
-                Range::ALL[j],
-                20_000 + (2 * i + j) as u64,
-            );
+            let seed = 20_000 + (shapes.len() * i + j) as u64;
+            check(ty, rows, n, blocks, Range::ALL[j], seed);
         }
     }
 }

@@ -52,10 +52,10 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
                 unpack(u, rows.map(|row| &row[first + i]));
             }
             for t in (0..n / VECTORS * VECTORS).step_by(VECTORS) {
-                run(panel, x, y, (t, r, first), &step_4);
+                run(panel, x, y, (t, r, first, blocks), &step_4);
             }
             for t in n / VECTORS * VECTORS..n {
-                run(panel, x, y, (t, r, first), &step_1);
+                run(panel, x, y, (t, r, first, blocks), &step_1);
             }
         }
     }
@@ -67,17 +67,18 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
 }
 
 /// Takes a panel into the accumulators of vectors `t .. t + N` and rows `r .. r + 8`; the panel's
-/// first block is block `first` of the rows.
+/// first block is block `first` of the rows' `blocks`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn run<'a, U, X: View<'a>, const N: usize>(
     panel: &[U],
     x: ActRows<'a>,
     y: &mut TileMut<'_>,
-    (t, r, first): (usize, usize, usize),
+    (t, r, first, blocks): (usize, usize, usize, usize),
     step: &impl Fn([__m256; N], &U, &[X; N], usize) -> [__m256; N],
 ) {
-    let vectors: [X; N] = std::array::from_fn(|v| X::new(x.row(t + v), first, panel.len()));
+    let vectors: [X; N] =
+        std::array::from_fn(|v| X::new(x.all, (t + v) * blocks + first, panel.len()));
     let mut acc = [_mm256_setzero_ps(); N];
     if first > 0 {
         for (v, acc) in acc.iter_mut().enumerate() {

@@ -9,17 +9,17 @@ mod exp;
 mod float;
 mod gemm;
 mod gemv;
-mod load;
+pub(super) mod load;
 mod mix;
 mod quantize;
 mod rms_norm;
 mod rope;
-mod rows;
-mod rows_k;
+pub(super) mod rows;
+pub(super) mod rows_k;
 mod softmax;
 mod sums;
 mod swiglu;
-mod types;
+pub(super) mod types;
 
 use crate::{dispatch::Kernels, scalar};
 

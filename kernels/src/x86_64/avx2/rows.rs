@@ -14,11 +14,11 @@ use crate::block::{
 };
 
 /// Rows that are computed together.
-pub(super) const ROWS: usize = 8;
+pub(in crate::x86_64) const ROWS: usize = 8;
 
 /// One block of 32 weights of each of eight rows.
 #[derive(Clone, Copy)]
-pub(super) struct Rows32 {
+pub(in crate::x86_64) struct Rows32 {
     /// Weights `4 j .. 4 j + 4` of every row.
     pub w: [__m256i; 8],
     /// Scales.
@@ -31,7 +31,7 @@ pub(super) struct Rows32 {
 ///
 /// The assertion repeats what slicing has done; it spares the loops a check a row and block.
 #[inline(always)]
-pub(super) fn eight_rows<B>(w: &[B], first: usize, blocks: usize) -> [&[B]; ROWS] {
+pub(in crate::x86_64) fn eight_rows<B>(w: &[B], first: usize, blocks: usize) -> [&[B]; ROWS] {
     let rows = [0, 1, 2, 3, 4, 5, 6, 7].map(|r| &w[(first + r) * blocks..][..blocks]);
     assert!(rows.iter().all(|row| row.len() == blocks));
     rows
@@ -40,7 +40,7 @@ pub(super) fn eight_rows<B>(w: &[B], first: usize, blocks: usize) -> [&[B]; ROWS
 impl Rows32 {
     /// All zero.
     #[target_feature(enable = "avx2")]
-    pub(super) fn empty() -> Self {
+    pub(in crate::x86_64) fn empty() -> Self {
         Self {
             w: [_mm256_setzero_si256(); 8],
             d: _mm256_setzero_ps(),
@@ -52,7 +52,7 @@ impl Rows32 {
 /// Dwords 0..4 of eight rows' 16 bytes: register `j` has dword `j` of every row.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn transpose(rows: [&[u8; 16]; ROWS]) -> [__m256i; 4] {
+pub(in crate::x86_64) fn transpose(rows: [&[u8; 16]; ROWS]) -> [__m256i; 4] {
     let [a, b, c, d] = [0, 1, 2, 3].map(|r| load_2x128(rows[r], rows[r + 4]));
     let (ab0, ab2) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
     let (cd0, cd2) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
@@ -67,14 +67,14 @@ pub(super) fn transpose(rows: [&[u8; 16]; ROWS]) -> [__m256i; 4] {
 /// The low nibble of every byte.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn low_nibbles(v: __m256i) -> __m256i {
+pub(in crate::x86_64) fn low_nibbles(v: __m256i) -> __m256i {
     _mm256_and_si256(v, _mm256_set1_epi8(0x0f))
 }
 
 /// The high nibble of every byte.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn high_nibbles(v: __m256i) -> __m256i {
+pub(in crate::x86_64) fn high_nibbles(v: __m256i) -> __m256i {
     low_nibbles(_mm256_srli_epi16::<4>(v))
 }
 
@@ -82,7 +82,7 @@ pub(super) fn high_nibbles(v: __m256i) -> __m256i {
 /// while the vector ones are what bounds the loops.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-pub(super) fn gather_halves(h: [Half; ROWS]) -> __m256 {
+pub(in crate::x86_64) fn gather_halves(h: [Half; ROWS]) -> __m256 {
     let [low, high] = [0, 4].map(|first| {
         let at = |i: usize| u64::from(u16::from_le_bytes(h[first + i].0)) << (16 * i);
         (at(0) | at(1)) | (at(2) | at(3))
@@ -93,7 +93,7 @@ pub(super) fn gather_halves(h: [Half; ROWS]) -> __m256 {
 /// Eight dwords from eight places.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn gather_dwords(v: [[u8; 4]; ROWS]) -> __m256i {
+pub(in crate::x86_64) fn gather_dwords(v: [[u8; 4]; ROWS]) -> __m256i {
     let [a, b, c, d, e, f, g, h] = v.map(i32::from_le_bytes);
     _mm256_setr_epi32(a, b, c, d, e, f, g, h)
 }
@@ -101,7 +101,7 @@ pub(super) fn gather_dwords(v: [[u8; 4]; ROWS]) -> __m256i {
 /// Dwords `(d, m)` of two halves each: all the `d`, all the `m`, as singles.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
-pub(super) fn split_halves(dm: __m256i) -> (__m256, __m256) {
+pub(in crate::x86_64) fn split_halves(dm: __m256i) -> (__m256, __m256) {
     let d = _mm256_and_si256(dm, _mm256_set1_epi32(0xffff));
     let m = _mm256_srli_epi32::<16>(dm);
     // Packing works per 128-bit lane: d0..4 m0..4 | d4..8 m4..8.
@@ -115,7 +115,7 @@ pub(super) fn split_halves(dm: __m256i) -> (__m256, __m256) {
 /// The 32 nibbles of eight rows, in the packing of [`BlockQ4_0::qs`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn nibbles(rows: [&[u8; QK / 2]; ROWS]) -> [__m256i; 8] {
+pub(in crate::x86_64) fn nibbles(rows: [&[u8; QK / 2]; ROWS]) -> [__m256i; 8] {
     let [a, b, c, d] = transpose(rows);
     let low = [a, b, c, d].map(|v| low_nibbles(v));
     let high = [a, b, c, d].map(|v| high_nibbles(v));
@@ -160,7 +160,7 @@ fn add_fifth_bits(w: [__m256i; 8], qh: __m256i) -> [__m256i; 8] {
 /// `Q4_0`: nibbles, without the offset of 8.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q4_0(b: [&BlockQ4_0; ROWS]) -> Rows32 {
+pub(in crate::x86_64) fn rows_q4_0(b: [&BlockQ4_0; ROWS]) -> Rows32 {
     Rows32 {
         w: nibbles(b.map(|b| &b.qs)),
         d: gather_halves(b.map(|b| b.d)),
@@ -171,7 +171,7 @@ pub(super) fn rows_q4_0(b: [&BlockQ4_0; ROWS]) -> Rows32 {
 /// `Q4_1`: nibbles.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q4_1(b: [&BlockQ4_1; ROWS]) -> Rows32 {
+pub(in crate::x86_64) fn rows_q4_1(b: [&BlockQ4_1; ROWS]) -> Rows32 {
     let dm = gather_dwords(b.map(|b| [b.d.0[0], b.d.0[1], b.m.0[0], b.m.0[1]]));
     let (d, m) = split_halves(dm);
     Rows32 {
@@ -184,7 +184,7 @@ pub(super) fn rows_q4_1(b: [&BlockQ4_1; ROWS]) -> Rows32 {
 /// `Q5_0`: five bits, without the offset of 16.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q5_0(b: [&BlockQ5_0; ROWS]) -> Rows32 {
+pub(in crate::x86_64) fn rows_q5_0(b: [&BlockQ5_0; ROWS]) -> Rows32 {
     let w = nibbles(b.map(|b| &b.qs));
     Rows32 {
         w: add_fifth_bits(w, gather_dwords(b.map(|b| b.qh))),
@@ -196,7 +196,7 @@ pub(super) fn rows_q5_0(b: [&BlockQ5_0; ROWS]) -> Rows32 {
 /// `Q5_1`: five bits.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q5_1(b: [&BlockQ5_1; ROWS]) -> Rows32 {
+pub(in crate::x86_64) fn rows_q5_1(b: [&BlockQ5_1; ROWS]) -> Rows32 {
     let dm = gather_dwords(b.map(|b| [b.d.0[0], b.d.0[1], b.m.0[0], b.m.0[1]]));
     let (d, m) = split_halves(dm);
     let w = nibbles(b.map(|b| &b.qs));
@@ -210,7 +210,7 @@ pub(super) fn rows_q5_1(b: [&BlockQ5_1; ROWS]) -> Rows32 {
 /// `Q8_0`: signed bytes.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q8_0(b: [&BlockQ8_0; ROWS]) -> Rows32 {
+pub(in crate::x86_64) fn rows_q8_0(b: [&BlockQ8_0; ROWS]) -> Rows32 {
     let halves = b.map(|b| bytemuck::cast_ref::<[i8; 32], [[u8; 16]; 2]>(&b.qs));
     let [w0, w1, w2, w3] = transpose(halves.map(|h| &h[0]));
     let [w4, w5, w6, w7] = transpose(halves.map(|h| &h[1]));
@@ -224,7 +224,7 @@ pub(super) fn rows_q8_0(b: [&BlockQ8_0; ROWS]) -> Rows32 {
 /// `IQ4_NL`: the levels, signed.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_iq4_nl(b: [&BlockIq4Nl; ROWS]) -> Rows32 {
+pub(in crate::x86_64) fn rows_iq4_nl(b: [&BlockIq4Nl; ROWS]) -> Rows32 {
     Rows32 {
         w: nibbles(b.map(|b| &b.qs)).map(|w| levels(w)),
         d: gather_halves(b.map(|b| b.d)),
@@ -235,7 +235,7 @@ pub(super) fn rows_iq4_nl(b: [&BlockIq4Nl; ROWS]) -> Rows32 {
 /// The levels that nibbles select.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn levels(nibbles: __m256i) -> __m256i {
+pub(in crate::x86_64) fn levels(nibbles: __m256i) -> __m256i {
     let table = load_128(bytemuck::cast_ref(&KVALUES_IQ4NL));
     _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles)
 }

@@ -10,7 +10,7 @@ use crate::block::{BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4K, BlockQ5K, BlockQ6K}
 
 /// One super-block of each of eight rows.
 #[derive(Clone, Copy)]
-pub(super) struct Rows256 {
+pub(in crate::x86_64) struct Rows256 {
     /// Weights `32 j + 4 k ..` of every row in `w[j][k]`.
     pub w: [[__m256i; 8]; 8],
     /// Scales of the 8 or 16 sub-blocks, each twice in a lane as 16 bits.
@@ -26,7 +26,7 @@ pub(super) struct Rows256 {
 impl Rows256 {
     /// All zero.
     #[target_feature(enable = "avx2")]
-    pub(super) fn empty() -> Self {
+    pub(in crate::x86_64) fn empty() -> Self {
         let zero = _mm256_setzero_si256();
         Self {
             w: [[zero; 8]; 8],
@@ -102,7 +102,7 @@ fn header_k4(u: &mut Rows256, header: [&[u8; 16]; ROWS]) {
 /// `Q4_K`: nibbles; minimums in `pair`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q4_k(u: &mut Rows256, b: [&BlockQ4K; ROWS]) {
+pub(in crate::x86_64) fn rows_q4_k(u: &mut Rows256, b: [&BlockQ4K; ROWS]) {
     let b = b.map(bytemuck::cast_ref::<BlockQ4K, [[u8; 16]; 9]>);
     header_k4(u, b.map(|b| &b[0]));
     for p in 0..4 {
@@ -115,7 +115,7 @@ pub(super) fn rows_q4_k(u: &mut Rows256, b: [&BlockQ4K; ROWS]) {
 /// `Q5_K`: five bits; minimums in `pair`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q5_k(u: &mut Rows256, b: [&BlockQ5K; ROWS]) {
+pub(in crate::x86_64) fn rows_q5_k(u: &mut Rows256, b: [&BlockQ5K; ROWS]) {
     let b = b.map(bytemuck::cast_ref::<BlockQ5K, [[u8; 16]; 11]>);
     header_k4(u, b.map(|b| &b[0]));
     let mut fifth = transpose_32(b, 1);
@@ -142,7 +142,7 @@ fn add_bits<const AT: i32>(mut w: [__m256i; 8], bits: &mut [__m256i; 8]) -> [__m
 /// `Q6_K`: six bits, without the offset of 32.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q6_k(u: &mut Rows256, b: [&BlockQ6K; ROWS]) {
+pub(in crate::x86_64) fn rows_q6_k(u: &mut Rows256, b: [&BlockQ6K; ROWS]) {
     u.d = gather_halves(b.map(|b| b.d));
     let scales = transpose(b.map(|b| bytemuck::cast_ref(&b.scales)));
     for (j, scale) in u.scale.iter_mut().enumerate() {
@@ -196,7 +196,7 @@ fn two_bits(u: &mut Rows256, qs: [&[[u8; 16]; 4]; ROWS]) {
 /// `Q2_K`: two bits; minimums in `pair`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q2_k(u: &mut Rows256, b: [&BlockQ2K; ROWS]) {
+pub(in crate::x86_64) fn rows_q2_k(u: &mut Rows256, b: [&BlockQ2K; ROWS]) {
     let dm = gather_dwords(b.map(|b| [b.d.0[0], b.d.0[1], b.dmin.0[0], b.dmin.0[1]]));
     (u.d, u.dmin) = split_halves(dm);
     let both = transpose(b.map(|b| &b.scales));
@@ -214,7 +214,7 @@ pub(super) fn rows_q2_k(u: &mut Rows256, b: [&BlockQ2K; ROWS]) {
 /// `Q3_K`: three bits, without the offset of 4.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_q3_k(u: &mut Rows256, b: [&BlockQ3K; ROWS]) {
+pub(in crate::x86_64) fn rows_q3_k(u: &mut Rows256, b: [&BlockQ3K; ROWS]) {
     u.d = gather_halves(b.map(|b| b.d));
     let [low, mid, top] = [0, 1, 2].map(|i| gather_dwords(b.map(|b| b.scales.as_chunks().0[i])));
     // Scales 4 g .. 4 g + 4 have bits 2 g of the last four bytes on top of their nibbles.
@@ -249,7 +249,7 @@ pub(super) fn rows_q3_k(u: &mut Rows256, b: [&BlockQ3K; ROWS]) {
 /// `IQ4_XS`: the levels, signed.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn rows_iq4_xs(u: &mut Rows256, b: [&BlockIq4Xs; ROWS]) {
+pub(in crate::x86_64) fn rows_iq4_xs(u: &mut Rows256, b: [&BlockIq4Xs; ROWS]) {
     u.d = gather_halves(b.map(|b| b.d));
     let low = gather_dwords(b.map(|b| b.scales_l));
     let high = gather_dwords(b.map(|b| [b.scales_h[0], b.scales_h[1], 0, 0]));

@@ -34,7 +34,7 @@ const CHUNK_256: usize = 4;
 /// into the accumulators, with its constants.
 macro_rules! integers {
     ($name:ident, $block:ty, $chunk:ident, $dot:expr, $empty:path, $rows:expr, $step:ident <$($n:literal),*>) => {
-        mod $name {
+        pub(in crate::x86_64) mod $name {
             use super::*;
 
             #[target_feature(enable = "avx2,fma,f16c")]
@@ -44,7 +44,7 @@ macro_rules! integers {
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn gemv_rows(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
+            pub(in crate::x86_64) fn gemv_rows(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
                 gemv(
                     block::cast::<$block>(w), x, y, $empty(), $rows,
                     |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
@@ -53,7 +53,7 @@ macro_rules! integers {
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+            pub(in crate::x86_64) fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
                 gemm::<_, _, _, $chunk>(
                     block::cast::<$block>(w), x, y, $empty(), $rows,
                     |acc, u, x, i| $step::<4, $($n),*>(acc, u, x, i),
@@ -217,7 +217,7 @@ super_blocks!(
 /// A module of `dot`, `gemv` and `gemm` for one type of floats.
 macro_rules! floats {
     ($name:ident, $block:ty, $load:path) => {
-        mod $name {
+        pub(in crate::x86_64) mod $name {
             use super::*;
 
             #[target_feature(enable = "avx2,fma,f16c")]

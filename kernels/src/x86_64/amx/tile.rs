@@ -1,0 +1,115 @@
+//! Tile registers: permission, configuration, and the one product. The only `unsafe` of this tier;
+//! inline assembly, because the intrinsics are not stable.
+
+use core::arch::{
+    asm,
+    x86_64::{__cpuid_count, __m512i},
+};
+
+use crate::block::QK;
+
+/// Vectors of a tile of results.
+pub(super) const VECTORS: usize = 16;
+
+/// Results of one tile: vector by row of weights.
+pub(super) type Results = [[i32; 16]; VECTORS];
+
+/// Whether the CPU has tiles with products of bytes, and the system lets this process use them.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_available() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    const AMX_TILE_AND_INT8: u32 = 0b11 << 24;
+    #[allow(unused_unsafe, reason = "safe since Rust 1.94")]
+    // SAFETY: this tier's caller has found AVX-512, and CPUs with it have leaf 7.
+    let features = unsafe { __cpuid_count(7, 0) }.edx;
+    if features & AMX_TILE_AND_INT8 != AMX_TILE_AND_INT8 {
+        return false;
+    }
+    // SAFETY: the call takes two numbers and changes what this process may do, nothing else.
+    let refused = unsafe {
+        libc::syscall(
+            libc::SYS_arch_prctl,
+            ARCH_REQ_XCOMP_PERM,
+            XFEATURE_XTILEDATA,
+        )
+    };
+    refused == 0
+}
+
+/// Elsewhere nothing is known of how to ask.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_available() -> bool {
+    false
+}
+
+/// The layout that `ldtilecfg` reads.
+#[repr(C, align(64))]
+struct Config {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// This thread's tiles while it uses them: 0 the results, 1 the activations, 2 the weights.
+pub(super) struct Tiles(());
+
+impl Tiles {
+    /// Configures the tiles: 16 vectors and 16 rows of 32 weights.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn new() -> Self {
+        let mut config = Config {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
+        for (i, (rows, row_bytes)) in [(16, 64), (16, 32), (8, 64)].into_iter().enumerate() {
+            config.rows[i] = rows;
+            config.row_bytes[i] = row_bytes;
+        }
+        // SAFETY: `is_available` was asked before this tier's table was made; the configuration is 64
+        // readable bytes and valid.
+        unsafe {
+            asm!("ldtilecfg [{}]", in(reg) &raw const config, options(nostack, readonly, preserves_flags));
+        }
+        Self(())
+    }
+
+    /// `out[t][r] = Σ x[stride t + i] * w[i / 4][r][i % 4]` over 32 signed bytes.
+    ///
+    /// # Panics
+    /// If `x` does not hold 16 vectors.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn products(&self, x: &[i8], stride: usize, w: &[__m512i; 8], out: &mut Results) {
+        assert!(x.len() >= (VECTORS - 1) * stride + QK);
+        // SAFETY: the tiles are configured while `self` lives: 16 lines of 32 bytes, `stride` apart, lie
+        // in `x` by the assertion; 8 and 16 lines of 64 bytes are the arrays. No compiled code uses tiles.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tileloadd tmm1, [{x} + {stride}]",
+                "tileloadd tmm2, [{w} + {line}]",
+                "tdpbssd tmm0, tmm1, tmm2",
+                "tilestored [{out} + {line}], tmm0",
+                x = in(reg) x.as_ptr(),
+                stride = in(reg) stride,
+                w = in(reg) w,
+                out = in(reg) out,
+                line = in(reg) 64_usize,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: gives back what `new` has configured.
+        unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) }
+    }
+}

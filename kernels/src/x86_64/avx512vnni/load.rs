@@ -1,0 +1,46 @@
+//! Loads and stores: the only `unsafe` of this tier. Each takes an array of the size it touches, and
+//! none has an alignment demand.
+
+use core::arch::x86_64::*;
+
+/// Four bytes, sixteen times.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(in crate::x86_64) fn broadcast_4(v: &[i8; 4]) -> __m512i {
+    // SAFETY: the array is four readable bytes.
+    _mm512_set1_epi32(unsafe { v.as_ptr().cast::<i32>().read_unaligned() })
+}
+
+/// 16 bytes each of four places, in their order.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(in crate::x86_64) fn load_4x128(v: [&[u8; 16]; 4]) -> __m512i {
+    // SAFETY: each array is 16 readable bytes.
+    let [a, b, c, d] = v.map(|v| unsafe { _mm_loadu_si128(v.as_ptr().cast()) });
+    let v = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(a), b);
+    _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(v, c), d)
+}
+
+/// Sixteen numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(in crate::x86_64) fn load_ps(v: &[f32; 16]) -> __m512 {
+    // SAFETY: the array is sixteen readable numbers.
+    unsafe { _mm512_loadu_ps(v.as_ptr()) }
+}
+
+/// Writes sixteen numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(in crate::x86_64) fn store_ps(out: &mut [f32; 16], v: __m512) {
+    // SAFETY: the array is sixteen writable numbers.
+    unsafe { _mm512_storeu_ps(out.as_mut_ptr(), v) }
+}
+
+/// Sixteen integers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(in crate::x86_64) fn load_i32(v: &[i32; 16]) -> __m512i {
+    // SAFETY: the array is sixteen readable integers.
+    unsafe { _mm512_loadu_si512(v.as_ptr().cast()) }
+}

@@ -1,0 +1,94 @@
+//! Integer sums of sixteen rows' weights times activations, and the steps of the accumulators.
+
+use core::arch::x86_64::*;
+
+use super::{load::broadcast_4, rows::Rows32, rows_k::Rows256};
+use crate::{
+    block::QK,
+    x86_64::view::{View32, View256},
+};
+
+/// `Σ w[r][i] * x[t][i]` over the weights of `w`, exact; `x` starts at four times `first`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn products<const N: usize>(w: &[__m512i], x: [&[i8; QK]; N], first: usize) -> [__m512i; N] {
+    let mut sum = [_mm512_setzero_si512(); N];
+    for (j, w) in w.iter().enumerate() {
+        for (sum, x) in sum.iter_mut().zip(x) {
+            *sum = _mm512_dpbusd_epi32(*sum, *w, broadcast_4(&x.as_chunks().0[first + j]));
+        }
+    }
+    sum
+}
+
+/// One block of 32: `acc = fma(d_w * d_x, Σ - OFFSET * Σx, acc)`, then, for types with a minimum,
+/// `acc = fma(m, s, acc)`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) fn step_32<const N: usize, const OFFSET: i32, const MIN: bool>(
+    acc: [__m512; N],
+    w: &Rows32,
+    x: &[View32<'_, MIN>; N],
+    i: usize,
+) -> [__m512; N] {
+    let sum = products(&w.w, x.map(|x| &x.qs[i]), 0);
+    let mut acc = acc;
+    for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
+        let offset = _mm512_set1_epi32(OFFSET * i32::from(x.sums[i]));
+        let sum = if OFFSET == 0 {
+            sum
+        } else {
+            _mm512_sub_epi32(sum, offset)
+        };
+        let d = _mm512_mul_ps(w.d, _mm512_set1_ps(x.d[i]));
+        *acc = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(sum), *acc);
+        if MIN {
+            *acc = _mm512_fmadd_ps(w.m, _mm512_set1_ps(x.s[i]), *acc);
+        }
+    }
+    acc
+}
+
+/// One super-block: `acc = fma(d_w * d_x, Σ scale (w - OFFSET) x, acc)`, then, for types with
+/// minimums, `acc = fma(-(dmin * d_x), Σ min x, acc)`.
+///
+/// `SUB` is the weights of a sub-block, 16 or 32.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) fn step_256<const N: usize, const SUB: usize, const OFFSET: i32, const MIN: bool>(
+    acc: [__m512; N],
+    w: &Rows256,
+    x: &[View256<'_>; N],
+    i: usize,
+) -> [__m512; N] {
+    let mut sum = [_mm512_setzero_si512(); N];
+    let qs = x.map(|x| x.qs[i].as_chunks::<QK>().0);
+    for (j, w32) in w.w.iter().enumerate() {
+        for (c, w_sub) in w32.chunks_exact(SUB / 4).enumerate() {
+            let part = products(w_sub, qs.map(|qs| &qs[j]), c * SUB / 4);
+            let scale = w.scale[QK / SUB * j + c];
+            for (sum, part) in sum.iter_mut().zip(part) {
+                *sum = _mm512_add_epi32(*sum, _mm512_mullo_epi32(part, scale));
+            }
+        }
+    }
+    let mut acc = acc;
+    for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
+        let sums: &[[i8; 4]; 8] = bytemuck::cast_ref(&x.sums[i]);
+        let mut rest = _mm512_setzero_si512();
+        if MIN || OFFSET != 0 {
+            for (pair, sums) in w.pair.iter().zip(sums) {
+                rest = _mm512_dpwssd_epi32(rest, *pair, broadcast_4(sums));
+            }
+        }
+        let d = _mm512_set1_ps(x.d[i]);
+        let offset = _mm512_mullo_epi32(rest, _mm512_set1_epi32(OFFSET));
+        let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, offset));
+        *acc = _mm512_fmadd_ps(_mm512_mul_ps(w.d, d), sum, *acc);
+        if MIN {
+            let dmin = _mm512_mul_ps(w.dmin, d);
+            *acc = _mm512_fnmadd_ps(dmin, _mm512_cvtepi32_ps(rest), *acc);
+        }
+    }
+    acc
+}

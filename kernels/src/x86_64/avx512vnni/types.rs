@@ -1,0 +1,155 @@
+//! The matrix kernels of each weight type, put together from their parts. A row alone, and the rows
+//! beyond whole sixteens, are those of AVX2.
+
+use super::{
+    gemm::{VECTORS, gemm},
+    gemv::gemv,
+    rows::{
+        ROWS, Rows32, halves, rows_iq4_nl, rows_q4_0, rows_q4_1, rows_q5_0, rows_q5_1, rows_q8_0,
+    },
+    rows_k::Rows256,
+    sums::{step_32, step_256},
+};
+use crate::{
+    activations::{ActRow, ActRows},
+    block::{
+        self, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0, BlockQ4_1, BlockQ4K,
+        BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
+    },
+    dispatch::MatKernels,
+    tile::TileMut,
+    weight_type::WeightType,
+    x86_64::avx2::{rows_k as eight, types as avx2},
+};
+
+/// Blocks of 32 in a panel: 20 KB.
+const CHUNK_32: usize = 32;
+
+/// Super-blocks in a panel: 23 KB.
+const CHUNK_256: usize = 4;
+
+/// The GEMV of one type of integers.
+///
+/// `$empty` and `$unpack` are the sixteen rows side by side; `$step` takes them into the accumulators,
+/// with its constants.
+macro_rules! gemv_of {
+    ($name:ident, $block:ty, $empty:path, $unpack:expr, $step:ident <$($n:literal),*>) => {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+        fn gemv_rows(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
+            let m = y.len() / ROWS * ROWS;
+            let (done, left) = w.split_at(w.len() / y.len().max(1) * m);
+            if done.is_empty() {
+                avx2::$name::gemv_rows(w, x, y);
+                return;
+            }
+            gemv(
+                block::cast::<$block>(done), x, &mut y[..m], $empty(), $unpack,
+                |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
+            );
+            if m < y.len() {
+                avx2::$name::gemv_rows(left, x, &mut y[m..]);
+            }
+        }
+    };
+}
+
+/// The GEMM of one type of integers; the arguments are those of `gemv_of!`, and the blocks in a panel.
+macro_rules! gemm_of {
+    (
+        $name:ident, $block:ty, $chunk:ident, $empty:path, $unpack:expr, $step:ident <$($n:literal),*>
+    ) => {
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+        pub(in crate::x86_64) fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+            let whole = y.m();
+            let m = whole / ROWS * ROWS;
+            let (done, left) = w.split_at(w.len() / whole.max(1) * m);
+            if done.is_empty() {
+                avx2::$name::gemm_rows(w, x, y);
+                return;
+            }
+            gemm::<_, _, _, $chunk>(
+                block::cast::<$block>(done), x, &mut y.columns(0, m), $empty(), $unpack,
+                |acc, u, x, i| $step::<VECTORS, $($n),*>(acc, u, x, i),
+                |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
+            );
+            if m < whole {
+                avx2::$name::gemm_rows(left, x, &mut y.columns(m, whole - m));
+            }
+        }
+    };
+}
+
+/// One type of 32 weights a block.
+macro_rules! blocks_of_32 {
+    ($name:ident, $block:ty, $rows:path, $($n:literal),*) => {
+        pub(in crate::x86_64) mod $name {
+            use super::*;
+
+            gemv_of!($name, $block, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>);
+            gemm_of!($name, $block, CHUNK_32, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>);
+
+            /// Puts the kernels of this tier into the table.
+            pub(super) fn install(mat: &mut MatKernels) {
+                (mat.gemv, mat.gemm) = (gemv_rows, gemm_rows);
+            }
+        }
+    };
+}
+
+/// One type of super-blocks, unpacked eight rows at a time by `$rows`, `$signed` or not. That is worth
+/// it for a GEMM only.
+macro_rules! super_blocks {
+    ($name:ident, $block:ty, $rows:path, $signed:literal, $($n:literal),*) => {
+        mod $name {
+            use super::*;
+
+            gemm_of!(
+                $name, $block, CHUNK_256, Rows256::empty,
+                |u, b| {
+                    let [low_rows, high_rows] = halves(b);
+                    let (mut low, mut high) = (eight::Rows256::empty(), eight::Rows256::empty());
+                    $rows(&mut low, low_rows);
+                    $rows(&mut high, high_rows);
+                    u.join::<$signed>(&low, &high);
+                },
+                step_256<$($n),*>
+            );
+
+            /// Puts the kernel of this tier into the table.
+            pub(super) fn install(mat: &mut MatKernels) {
+                mat.gemm = gemm_rows;
+            }
+        }
+    };
+}
+
+// The constants are those of `step_32` after the first.
+blocks_of_32!(q4_0, BlockQ4_0, rows_q4_0, 8, false);
+blocks_of_32!(q4_1, BlockQ4_1, rows_q4_1, 0, true);
+blocks_of_32!(q8_0, BlockQ8_0, rows_q8_0, 128, false);
+blocks_of_32!(q5_0, BlockQ5_0, rows_q5_0, 16, false);
+blocks_of_32!(q5_1, BlockQ5_1, rows_q5_1, 0, true);
+blocks_of_32!(iq4_nl, BlockIq4Nl, rows_iq4_nl, 128, false);
+// The constants are those of `step_256` after the first.
+super_blocks!(q2_k, BlockQ2K, eight::rows_q2_k, false, 16, 0, true);
+super_blocks!(q3_k, BlockQ3K, eight::rows_q3_k, false, 16, 4, false);
+super_blocks!(q4_k, BlockQ4K, eight::rows_q4_k, false, 32, 0, true);
+super_blocks!(q5_k, BlockQ5K, eight::rows_q5_k, false, 32, 0, true);
+super_blocks!(q6_k, BlockQ6K, eight::rows_q6_k, false, 16, 32, false);
+super_blocks!(iq4_xs, BlockIq4Xs, eight::rows_iq4_xs, true, 32, 128, false);
+
+/// Puts the kernels of this tier into the table.
+pub(super) fn install(mat: &mut [MatKernels; WeightType::ALL.len()]) {
+    q4_0::install(&mut mat[WeightType::Q4_0 as usize]);
+    q4_1::install(&mut mat[WeightType::Q4_1 as usize]);
+    q5_0::install(&mut mat[WeightType::Q5_0 as usize]);
+    q5_1::install(&mut mat[WeightType::Q5_1 as usize]);
+    q8_0::install(&mut mat[WeightType::Q8_0 as usize]);
+    q2_k::install(&mut mat[WeightType::Q2_K as usize]);
+    q3_k::install(&mut mat[WeightType::Q3_K as usize]);
+    q4_k::install(&mut mat[WeightType::Q4_K as usize]);
+    q5_k::install(&mut mat[WeightType::Q5_K as usize]);
+    q6_k::install(&mut mat[WeightType::Q6_K as usize]);
+    iq4_nl::install(&mut mat[WeightType::IQ4_NL as usize]);
+    iq4_xs::install(&mut mat[WeightType::IQ4_XS as usize]);
+}
