@@ -26,7 +26,7 @@ pub(super) struct View32<'a, const MIN: bool> {
 }
 
 impl<'a, const MIN: bool> View<'a> for View32<'a, MIN> {
-    #[inline]
+    #[inline(always)]
     fn new(x: ActRow<'a>, first: usize, n: usize) -> Self {
         Self {
             qs: &x.qs.as_chunks().0[first..][..n],
@@ -49,7 +49,7 @@ pub(super) struct View256<'a> {
 }
 
 impl<'a> View<'a> for View256<'a> {
-    #[inline]
+    #[inline(always)]
     fn new(x: ActRow<'a>, first: usize, n: usize) -> Self {
         Self {
             qs: &x.qs.as_chunks().0[first..][..n],

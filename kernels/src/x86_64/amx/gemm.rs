@@ -19,6 +19,10 @@ use crate::{
 /// Blocks in a panel: 20 KB.
 const CHUNK: usize = 32;
 
+/// Tiles that are under way while the sums of an earlier one are taken in: what a tile writes cannot be
+/// read before it has left for the cache.
+const AHEAD: usize = 3;
+
 /// `y[t][r] = row r · x[t]`: `w` holds `y.m()` rows, whole sixteens of them and none empty, and `x`
 /// holds `y.n()` vectors, whole sixteens of them.
 ///
@@ -37,6 +41,7 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
     let blocks = w.len() / m;
     let tiles = Tiles::new();
     let mut panel = [Rows32::empty(); CHUNK];
+    let mut sums = [[[0; 16]; VECTORS]; AHEAD + 1];
     for r in (0..m).step_by(ROWS) {
         let rows = sixteen_rows(w, r, blocks);
         for first in (0..blocks).step_by(CHUNK) {
@@ -45,51 +50,71 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
                 *u = unpack(rows.map(|row| &row[first + i]));
             }
             for t in (0..n).step_by(VECTORS) {
-                let x = x.range(t, VECTORS).all;
-                run::<MIN>(&tiles, panel, x, y, (t, r, first, blocks));
+                run::<MIN>(&tiles, &mut sums, panel, x.all, y, (t, r, first, blocks));
             }
         }
     }
 }
 
-/// Takes a panel into the accumulators of vectors `t .. t + 16`, which `x` holds, and rows
-/// `r .. r + 16`; the panel's first block is block `first` of the rows' `blocks`.
+/// Takes a panel into the accumulators of vectors `t .. t + 16` of `x` and rows `r .. r + 16`; the
+/// panel's first block is block `first` of the rows' `blocks`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn run<const MIN: bool>(
     tiles: &Tiles,
+    sums: &mut [Results; AHEAD + 1],
     panel: &[Rows32],
     x: ActRow<'_>,
     y: &mut TileMut<'_>,
     (t, r, first, blocks): (usize, usize, usize, usize),
 ) {
-    let vectors: [View32<'_, MIN>; VECTORS] =
-        std::array::from_fn(|v| View::new(x, v * blocks + first, panel.len()));
-    let mut acc = [_mm512_setzero_ps(); VECTORS];
+    let start = t * blocks + first;
+    let [x_low, x_high]: [[View32<'_, MIN>; VECTORS / 2]; 2] = [0, VECTORS / 2].map(|half| {
+        std::array::from_fn(|v| View::new(x, start + (half + v) * blocks, panel.len()))
+    });
+    let mut low = [_mm512_setzero_ps(); VECTORS / 2];
+    let mut high = low;
     if first > 0 {
-        for (v, acc) in acc.iter_mut().enumerate() {
+        for (v, acc) in low.iter_mut().chain(&mut high).enumerate() {
             *acc = load_ps(&y.row(t + v)[r..].as_chunks().0[0]);
         }
     }
-    // The tile of the next block is under way while this one's sums are taken in.
-    let mut sums: [Results; 2] = [[[0; 16]; VECTORS]; 2];
-    let multiply = |i: usize, out: &mut Results| {
-        tiles.products(&x.qs[(first + i) * QK..], blocks * QK, &panel[i].w, out);
-    };
-    multiply(0, &mut sums[0]);
-    for (i, u) in panel.iter().enumerate() {
-        if i + 1 < panel.len() {
-            multiply(i + 1, &mut sums[(i + 1) % 2]);
-        }
-        for ((acc, sum), x) in acc.iter_mut().zip(&sums[i % 2]).zip(&vectors) {
-            let d = _mm512_mul_ps(u.d, _mm512_set1_ps(x.d[i]));
-            *acc = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(load_i32(sum)), *acc);
-            if MIN {
-                *acc = _mm512_fmadd_ps(u.m, _mm512_set1_ps(x.s[i]), *acc);
-            }
-        }
+    let qs = &x.qs[start * QK..];
+    for (i, u) in panel.iter().enumerate().take(AHEAD) {
+        tiles.products(&qs[i * QK..], blocks * QK, &u.w, &mut sums[i]);
     }
-    for (v, acc) in acc.into_iter().enumerate() {
+    for (i, u) in panel.iter().enumerate() {
+        if let Some(u) = panel.get(i + AHEAD) {
+            let i = i + AHEAD;
+            let out = &mut sums[i % (AHEAD + 1)];
+            tiles.products(&qs[i * QK..], blocks * QK, &u.w, out);
+        }
+        let (sums, _) = sums[i % (AHEAD + 1)].as_chunks::<{ VECTORS / 2 }>();
+        low = take_in(low, &sums[0], u, &x_low, i);
+        high = take_in(high, &sums[1], u, &x_high, i);
+    }
+    for (v, acc) in low.into_iter().chain(high).enumerate() {
         store_ps(&mut y.row(t + v)[r..].as_chunks_mut().0[0], acc);
     }
+}
+
+/// `acc = fma(d_w * d_x, Σ, acc)`, then, for types with a minimum, `acc = fma(m, s, acc)`, of block `i`
+/// of eight vectors.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn take_in<const MIN: bool>(
+    mut acc: [__m512; VECTORS / 2],
+    sums: &[[i32; 16]; VECTORS / 2],
+    w: &Rows32,
+    x: &[View32<'_, MIN>; VECTORS / 2],
+    i: usize,
+) -> [__m512; VECTORS / 2] {
+    for ((acc, sum), x) in acc.iter_mut().zip(sums).zip(x) {
+        let d = _mm512_mul_ps(w.d, _mm512_set1_ps(x.d[i]));
+        *acc = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(load_i32(sum)), *acc);
+        if MIN {
+            *acc = _mm512_fmadd_ps(w.m, _mm512_set1_ps(x.s[i]), *acc);
+        }
+    }
+    acc
 }

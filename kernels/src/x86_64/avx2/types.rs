@@ -233,7 +233,7 @@ macro_rules! floats {
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn gemm(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+            pub(in crate::x86_64) fn gemm(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
                 float::gemm(block::cast::<$block>(w), x, y, |w| $load(w), |w| w.to_f32());
             }
 

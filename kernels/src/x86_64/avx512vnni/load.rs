@@ -3,6 +3,8 @@
 
 use core::arch::x86_64::*;
 
+use crate::block::{BlockBf16, BlockF16, BlockF32};
+
 /// Four bytes, sixteen times.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -43,4 +45,37 @@ pub(in crate::x86_64) fn store_ps(out: &mut [f32; 16], v: __m512) {
 pub(in crate::x86_64) fn load_i32(v: &[i32; 16]) -> __m512i {
     // SAFETY: the array is sixteen readable integers.
     unsafe { _mm512_loadu_si512(v.as_ptr().cast()) }
+}
+
+/// Sixteen singles of a file.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_singles(v: &[BlockF32; 16]) -> __m512 {
+    // SAFETY: the array is 64 readable bytes.
+    unsafe { _mm512_loadu_ps(v.as_ptr().cast()) }
+}
+
+/// Sixteen halves of a file as singles.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_halves(v: &[BlockF16; 16]) -> __m512 {
+    // SAFETY: the array is 32 readable bytes.
+    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(v.as_ptr().cast()) })
+}
+
+/// Sixteen bfloats of a file as singles.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_bfloats(v: &[BlockBf16; 16]) -> __m512 {
+    // SAFETY: the array is 32 readable bytes.
+    let v = unsafe { _mm256_loadu_si256(v.as_ptr().cast()) };
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(v)))
+}
+
+/// Writes four numbers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn store_ps_128(out: &mut [f32; 4], v: __m128) {
+    // SAFETY: the array is four writable numbers.
+    unsafe { _mm_storeu_ps(out.as_mut_ptr(), v) }
 }

@@ -2,8 +2,10 @@
 //! beyond whole sixteens, are those of AVX2.
 
 use super::{
+    float::{self, SIDE},
     gemm::{VECTORS, gemm},
     gemv::gemv,
+    load,
     rows::{
         ROWS, Rows32, halves, rows_iq4_nl, rows_q4_0, rows_q4_1, rows_q5_0, rows_q5_1, rows_q8_0,
     },
@@ -13,10 +15,11 @@ use super::{
 use crate::{
     activations::{ActRow, ActRows},
     block::{
-        self, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0, BlockQ4_1, BlockQ4K,
-        BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
+        self, BlockBf16, BlockF16, BlockF32, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0,
+        BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
     },
     dispatch::MatKernels,
+    scalar::reduce::LANES,
     tile::TileMut,
     weight_type::WeightType,
     x86_64::avx2::{rows_k as eight, types as avx2},
@@ -138,8 +141,49 @@ super_blocks!(q5_k, BlockQ5K, eight::rows_q5_k, false, 32, 0, true);
 super_blocks!(q6_k, BlockQ6K, eight::rows_q6_k, false, 16, 32, false);
 super_blocks!(iq4_xs, BlockIq4Xs, eight::rows_iq4_xs, true, 32, 128, false);
 
+/// The GEMM of one type of floats.
+macro_rules! floats {
+    ($name:ident, $block:ty, $load:path) => {
+        mod $name {
+            use super::*;
+
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+            fn gemm(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+                let (whole_n, whole_m) = (y.n(), y.m());
+                let (n, m) = (whole_n / SIDE * SIDE, whole_m / SIDE * SIDE);
+                let (done, left) = w.split_at(w.len() / whole_m.max(1) * m);
+                if n == 0 || done.is_empty() || x.k() % LANES != 0 {
+                    avx2::$name::gemm(w, x, y);
+                    return;
+                }
+                let w = block::cast::<$block>(done);
+                float::gemm(w, x.range(0, n), &mut y.part(0..n, 0..m), |w| $load(w));
+                if n < whole_n {
+                    let x = x.range(n, whole_n - n);
+                    avx2::$name::gemm(done, x, &mut y.part(n..whole_n, 0..m));
+                }
+                if m < whole_m {
+                    avx2::$name::gemm(left, x, &mut y.part(0..whole_n, m..whole_m));
+                }
+            }
+
+            /// Puts the kernel of this tier into the table.
+            pub(super) fn install(mat: &mut MatKernels) {
+                mat.gemm = gemm;
+            }
+        }
+    };
+}
+
+floats!(single, BlockF32, load::load_singles);
+floats!(half, BlockF16, load::load_halves);
+floats!(bf16, BlockBf16, load::load_bfloats);
+
 /// Puts the kernels of this tier into the table.
 pub(super) fn install(mat: &mut [MatKernels; WeightType::ALL.len()]) {
+    single::install(&mut mat[WeightType::F32 as usize]);
+    half::install(&mut mat[WeightType::F16 as usize]);
+    bf16::install(&mut mat[WeightType::BF16 as usize]);
     q4_0::install(&mut mat[WeightType::Q4_0 as usize]);
     q4_1::install(&mut mat[WeightType::Q4_1 as usize]);
     q5_0::install(&mut mat[WeightType::Q5_0 as usize]);
