@@ -54,14 +54,29 @@ pub fn native_tests(model: Option<&Path>) -> Result<Outcome> {
         command.env(model::VARIABLE, model);
     }
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c")
-    {
+    if let Some(tier) = x86_tier() {
         // Tests of tiers fail when this one is absent, instead of passing with a slower one.
-        command.env("WANT_TIER", "avx2");
+        command.env("WANT_TIER", tier);
     }
     count_tests(&mut command)
+}
+
+/// The tier of kernels that this CPU surely has; the system may refuse the one above, AMX.
+#[cfg(target_arch = "x86_64")]
+fn x86_tier() -> Option<&'static str> {
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
+    let avx512 = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vnni");
+    match (avx2, avx512) {
+        (true, true) => Some("avx512vnni"),
+        (true, false) => Some("avx2"),
+        _ => None,
+    }
 }
 
 /// Runs a `cargo test` command, shows its output as it comes, and counts its tests.

@@ -6,10 +6,13 @@ use crate::{
     block::{QK, QK_K},
 };
 
-/// Some blocks of one vector.
+/// Some blocks of one vector, or all of several.
 pub(super) trait View<'a>: Copy {
     /// Blocks `first .. first + n` of `x`.
     fn new(x: ActRow<'a>, first: usize, n: usize) -> Self;
+
+    /// Blocks `first .. first + n` of these.
+    fn part(&self, first: usize, n: usize) -> Self;
 }
 
 /// `n` blocks of form `Q8_0`, or, with `MIN`, `Q8_1`.
@@ -35,6 +38,16 @@ impl<'a, const MIN: bool> View<'a> for View32<'a, MIN> {
             sums: &x.sums[first..][..n],
         }
     }
+
+    #[inline(always)]
+    fn part(&self, first: usize, n: usize) -> Self {
+        Self {
+            qs: &self.qs[first..][..n],
+            d: &self.d[first..][..n],
+            s: if MIN { &self.s[first..][..n] } else { &[] },
+            sums: &self.sums[first..][..n],
+        }
+    }
 }
 
 /// `n` blocks of form `Q8_K`.
@@ -55,6 +68,15 @@ impl<'a> View<'a> for View256<'a> {
             qs: &x.qs.as_chunks().0[first..][..n],
             d: &x.d[first..][..n],
             sums: &x.sums.as_chunks().0[first..][..n],
+        }
+    }
+
+    #[inline(always)]
+    fn part(&self, first: usize, n: usize) -> Self {
+        Self {
+            qs: &self.qs[first..][..n],
+            d: &self.d[first..][..n],
+            sums: &self.sums[first..][..n],
         }
     }
 }

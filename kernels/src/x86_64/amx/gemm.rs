@@ -4,7 +4,7 @@ use core::arch::x86_64::*;
 
 use super::tile::{Results, Tiles, VECTORS};
 use crate::{
-    activations::{ActRow, ActRows},
+    activations::ActRows,
     block::{Block, QK},
     tile::TileMut,
     x86_64::{
@@ -39,6 +39,7 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
 ) {
     let (n, m) = (y.n(), y.m());
     let blocks = w.len() / m;
+    let all = View32::<MIN>::new(x.all, 0, n * blocks);
     let tiles = Tiles::new();
     let mut panel = [Rows32::empty(); CHUNK];
     let mut sums = [[[0; 16]; VECTORS]; AHEAD + 1];
@@ -50,7 +51,7 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
                 *u = unpack(rows.map(|row| &row[first + i]));
             }
             for t in (0..n).step_by(VECTORS) {
-                run::<MIN>(&tiles, &mut sums, panel, x.all, y, (t, r, first, blocks));
+                run(&tiles, &mut sums, panel, &all, y, (t, r, first, blocks));
             }
         }
     }
@@ -64,14 +65,13 @@ fn run<const MIN: bool>(
     tiles: &Tiles,
     sums: &mut [Results; AHEAD + 1],
     panel: &[Rows32],
-    x: ActRow<'_>,
+    x: &View32<'_, MIN>,
     y: &mut TileMut<'_>,
     (t, r, first, blocks): (usize, usize, usize, usize),
 ) {
     let start = t * blocks + first;
-    let [x_low, x_high]: [[View32<'_, MIN>; VECTORS / 2]; 2] = [0, VECTORS / 2].map(|half| {
-        std::array::from_fn(|v| View::new(x, start + (half + v) * blocks, panel.len()))
-    });
+    let [x_low, x_high]: [[View32<'_, MIN>; VECTORS / 2]; 2] = [0, VECTORS / 2]
+        .map(|half| std::array::from_fn(|v| x.part(start + (half + v) * blocks, panel.len())));
     let mut low = [_mm512_setzero_ps(); VECTORS / 2];
     let mut high = low;
     if first > 0 {
@@ -79,7 +79,7 @@ fn run<const MIN: bool>(
             *acc = load_ps(&y.row(t + v)[r..].as_chunks().0[0]);
         }
     }
-    let qs = &x.qs[start * QK..];
+    let qs = x.qs[start..].as_flattened();
     for (i, u) in panel.iter().enumerate().take(AHEAD) {
         tiles.products(&qs[i * QK..], blocks * QK, &u.w, &mut sums[i]);
     }

@@ -30,6 +30,7 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
 ) {
     let (n, m) = (y.n(), y.m());
     let blocks = w.len() / m;
+    let all = X::new(x.all, 0, n * blocks);
     let mut panel = [empty; CHUNK];
     for r in (0..m).step_by(ROWS) {
         let rows = sixteen_rows(w, r, blocks);
@@ -39,10 +40,10 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
                 unpack(u, rows.map(|row| &row[first + i]));
             }
             for t in (0..n / VECTORS * VECTORS).step_by(VECTORS) {
-                run(panel, x, y, (t, r, first, blocks), &step_8);
+                run(panel, &all, y, (t, r, first, blocks), &step_8);
             }
             for t in n / VECTORS * VECTORS..n {
-                run(panel, x, y, (t, r, first, blocks), &step_1);
+                run(panel, &all, y, (t, r, first, blocks), &step_1);
             }
         }
     }
@@ -54,13 +55,12 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn run<'a, U, X: View<'a>, const N: usize>(
     panel: &[U],
-    x: ActRows<'a>,
+    x: &X,
     y: &mut TileMut<'_>,
     (t, r, first, blocks): (usize, usize, usize, usize),
     step: &impl Fn([__m512; N], &U, &[X; N], usize) -> [__m512; N],
 ) {
-    let vectors: [X; N] =
-        std::array::from_fn(|v| X::new(x.all, (t + v) * blocks + first, panel.len()));
+    let vectors: [X; N] = std::array::from_fn(|v| x.part((t + v) * blocks + first, panel.len()));
     let mut acc = [_mm512_setzero_ps(); N];
     if first > 0 {
         for (v, acc) in acc.iter_mut().enumerate() {
