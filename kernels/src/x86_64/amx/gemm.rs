@@ -42,7 +42,7 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
     let all = View32::<MIN>::new(x.all, 0, n * blocks);
     let tiles = Tiles::new();
     let mut panel = [Rows32::empty(); CHUNK];
-    let mut sums = [[[0; 16]; VECTORS]; AHEAD + 1];
+    let mut sums = [Results([[0; 16]; VECTORS]); AHEAD + 1];
     for r in (0..m).step_by(ROWS) {
         let rows = sixteen_rows(w, r, blocks);
         for first in (0..blocks).step_by(CHUNK) {
@@ -89,7 +89,7 @@ fn run<const MIN: bool>(
             let out = &mut sums[i % (AHEAD + 1)];
             tiles.products(&qs[i * QK..], blocks * QK, &u.w, out);
         }
-        let (sums, _) = sums[i % (AHEAD + 1)].as_chunks::<{ VECTORS / 2 }>();
+        let (sums, _) = sums[i % (AHEAD + 1)].0.as_chunks::<{ VECTORS / 2 }>();
         low = take_in(low, &sums[0], u, &x_low, i);
         high = take_in(high, &sums[1], u, &x_high, i);
     }

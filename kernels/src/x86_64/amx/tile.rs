@@ -11,8 +11,11 @@ use crate::block::QK;
 /// Vectors of a tile of results.
 pub(super) const VECTORS: usize = 16;
 
-/// Results of one tile: vector by row of weights.
-pub(super) type Results = [[i32; 16]; VECTORS];
+/// Results of one tile, vector by row of weights; each vector is one line of the cache, so that no
+/// store or load straddles two.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Results(pub [[i32; 16]; VECTORS]);
 
 /// Whether the CPU has tiles with products of bytes, and the system lets this process use them.
 #[cfg(target_os = "linux")]

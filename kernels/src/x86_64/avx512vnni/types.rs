@@ -82,9 +82,22 @@ macro_rules! gemm_of {
     };
 }
 
-/// One type of 32 weights a block.
+/// One type of 32 weights a block. Without `gemv`, that of AVX2 stays: eight rows' nibbles are unpacked
+/// there as fast as sixteen here.
 macro_rules! blocks_of_32 {
     ($name:ident, $block:ty, $rows:path, $($n:literal),*) => {
+        pub(in crate::x86_64) mod $name {
+            use super::*;
+
+            gemm_of!($name, $block, CHUNK_32, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>);
+
+            /// Puts the kernel of this tier into the table.
+            pub(super) fn install(mat: &mut MatKernels) {
+                mat.gemm = gemm_rows;
+            }
+        }
+    };
+    (gemv $name:ident, $block:ty, $rows:path, $($n:literal),*) => {
         pub(in crate::x86_64) mod $name {
             use super::*;
 
@@ -129,10 +142,10 @@ macro_rules! super_blocks {
 // The constants are those of `step_32` after the first.
 blocks_of_32!(q4_0, BlockQ4_0, rows_q4_0, 8, false);
 blocks_of_32!(q4_1, BlockQ4_1, rows_q4_1, 0, true);
-blocks_of_32!(q8_0, BlockQ8_0, rows_q8_0, 128, false);
-blocks_of_32!(q5_0, BlockQ5_0, rows_q5_0, 16, false);
-blocks_of_32!(q5_1, BlockQ5_1, rows_q5_1, 0, true);
-blocks_of_32!(iq4_nl, BlockIq4Nl, rows_iq4_nl, 128, false);
+blocks_of_32!(gemv q8_0, BlockQ8_0, rows_q8_0, 128, false);
+blocks_of_32!(gemv q5_0, BlockQ5_0, rows_q5_0, 16, false);
+blocks_of_32!(gemv q5_1, BlockQ5_1, rows_q5_1, 0, true);
+blocks_of_32!(gemv iq4_nl, BlockIq4Nl, rows_iq4_nl, 128, false);
 // The constants are those of `step_256` after the first.
 super_blocks!(q2_k, BlockQ2K, eight::rows_q2_k, false, 16, 0, true);
 super_blocks!(q3_k, BlockQ3K, eight::rows_q3_k, false, 16, 4, false);
