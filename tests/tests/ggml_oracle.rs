@@ -299,7 +299,11 @@ fn matmul_is_that_of_ggml_within_the_bound() {
             let mut got = vec![0.0; n * rows];
             let mut acts = Activations::default();
             let x = acts.quantize(&kernels, ty.act_type(), &f, k);
-            kernels.matmul(ty, &w, x, &mut TileMut::new(&mut got, rows));
+            // On a thread of its own: ggml sets the shapes of AMX tiles once a thread and relies on
+            // them ever after, so a thread on which ours have been used is lost to it.
+            std::thread::scope(|scope| {
+                scope.spawn(|| kernels.matmul(ty, &w, x, &mut TileMut::new(&mut got, rows)));
+            });
             let buffer = product.buffer();
             println!("{ty} n={n}: ggml keeps the weights in {buffer}");
             for (at, (got, want)) in got.iter().zip(&want).enumerate() {
