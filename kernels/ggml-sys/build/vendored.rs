@@ -53,11 +53,15 @@ fn carrier_folder() -> PathBuf {
 /// pool, optimised whatever the profile.
 fn build(ggml: &Path) {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let clang = clang();
+    // CMake does not change the compiler of a folder that it has configured.
+    let out = out.join(clang.map_or("chosen", |(cc, _)| cc));
     let lib = out.join("lib");
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("build");
     let mut config = cmake::Config::new(ours);
     config
         .define("GGML_SOURCE", ggml)
+        .out_dir(&out)
         .no_default_flags(true)
         .profile("Release")
         .build_target("ggml-cpu")
@@ -76,7 +80,7 @@ fn build(ggml: &Path) {
     if std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") {
         flags.push("-ffp-contract=off");
     }
-    if let Some((cc, cxx)) = clang() {
+    if let Some((cc, cxx)) = clang {
         config.define("CMAKE_C_COMPILER", cc);
         config.define("CMAKE_CXX_COMPILER", cxx);
     } else if miscompiles_amx() {
