@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Package → the packages of this workspace that it may depend on, in any way. `None`: all.
-const ARROWS: [(&str, Option<&[&str]>); 6] = [
+const ARROWS: [(&str, Option<&[&str]>); 7] = [
     ("puna-kernels", Some(&[])),
     // Nothing but the tests may know it: it is C++.
     ("puna-ggml-sys", Some(&[])),
@@ -15,6 +15,8 @@ const ARROWS: [(&str, Option<&[&str]>); 6] = [
     ("puna-cli", Some(&["puna-core"])),
     ("puna-tests", None),
     ("xtask", Some(&[])),
+    // Loaded by an emulator that `xtask` starts.
+    ("puna-icount", Some(&[])),
 ];
 
 /// What the runtime, `puna-core` and all below it, must not need: a C or C++ compiler, an async
@@ -42,11 +44,15 @@ const UNWANTED: [&str; 19] = [
 ];
 
 /// Files, and folders ending in `/`, that may say `unsafe`, and for what.
-const UNSAFE: [(&str, &str); 8] = [
+const UNSAFE: [(&str, &str); 10] = [
     ("core/src/gguf/map.rs", "maps a file"),
     (
         "core/src/pool.rs",
         "lends the caller's closure to the workers while it waits",
+    ),
+    (
+        "kernels/examples/arm_cost.rs",
+        "marks a region by a hint, in asm",
     ),
     ("kernels/ggml-sys/src/", "calls C"),
     ("kernels/src/aarch64/", "loads from sized arrays, asm"),
@@ -57,6 +63,7 @@ const UNSAFE: [(&str, &str); 8] = [
         "rows of one matrix, written by several threads",
     ),
     ("kernels/src/x86_64/", "loads from sized arrays, asm"),
+    ("xtask/icount/src/", "QEMU's plugin interface"),
 ];
 
 /// More lines than this are worth a question.

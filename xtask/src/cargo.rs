@@ -2,7 +2,7 @@
 
 use crate::model;
 use crate::report::{Outcome, Report, Tally};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -108,4 +108,24 @@ pub fn check(command: &mut Command) -> Result<Outcome> {
         .status()
         .with_context(|| format!("starting {command:?}"))?;
     Ok(Outcome::Ran(Tally::one(status.success())))
+}
+
+/// The first line that a command prints to stdout; it must succeed.
+pub fn first_line(command: &mut Command) -> Result<String> {
+    let text = output(command)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// What a command prints to stdout; it must succeed.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("starting {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8(output.stdout)?)
 }

@@ -1,8 +1,10 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`.
 
 mod apt;
 mod arm;
+mod arm_cost;
 mod cargo;
+mod cross;
 mod ggml;
 mod model;
 mod report;
@@ -21,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything: lint, native tests, ggml tests, ARM tests; ends with `N passed, N failed`
+    /// Everything: lint, native tests, ggml tests, ARM tests and counts; ends with `N passed, N failed`
     Test,
     /// Formatting and clippy
     Lint,
@@ -29,6 +31,8 @@ enum Task {
     Ggml,
     /// Tests for aarch64, one run for each tier, under qemu where this machine is not an ARM
     Arm(arm::Args),
+    /// What the ARM kernels cost beside ggml's: executed instructions, and cycles by a model
+    ArmCost(arm_cost::Args),
 }
 
 fn main() -> Result<ExitCode> {
@@ -41,10 +45,12 @@ fn main() -> Result<ExitCode> {
             report.leg("native tests", || cargo::native_tests(model.as_deref()));
             ggml::run(&mut report);
             arm::run(&mut report, &arm::Args::default());
+            arm_cost::run(&mut report, &arm_cost::Args::check());
         }
         Task::Lint => cargo::lint(&mut report),
         Task::Ggml => ggml::run(&mut report),
         Task::Arm(args) => arm::run(&mut report, &args),
+        Task::ArmCost(args) => arm_cost::run(&mut report, &args),
     }
     Ok(report.finish())
 }
