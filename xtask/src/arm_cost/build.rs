@@ -87,34 +87,27 @@ fn clang(program: &str) -> Command {
 
 /// Where cargo keeps the source of the crate with ggml, at the version of Cargo.lock.
 fn carrier_folder() -> Result<PathBuf> {
-    let metadata = metadata()?;
-    let packages = metadata["packages"].as_array().context("packages")?;
-    let package = packages.iter().find(|package| package["name"] == CARRIER);
-    let manifest = package.and_then(|package| package["manifest_path"].as_str());
-    let manifest = manifest.with_context(|| format!("cargo metadata knows no {CARRIER}"))?;
-    let folder = Path::new(manifest).parent().context("a folder")?;
+    let manifest = carrier("manifest_path")?;
+    let folder = Path::new(&manifest).parent().context("a folder")?;
     Ok(folder.to_owned())
 }
 
 /// Name and version of the crate with ggml.
 pub fn carrier_version() -> Result<String> {
-    let metadata = metadata()?;
-    let packages = metadata["packages"].as_array().context("packages")?;
-    let package = packages.iter().find(|package| package["name"] == CARRIER);
-    let version = package.and_then(|package| package["version"].as_str());
-    Ok(format!("{CARRIER} {}", version.context("a version")?))
+    Ok(format!("{CARRIER} {}", carrier("version")?))
 }
 
-fn metadata() -> Result<serde_json::Value> {
-    let text = output(cargo::cargo().args([
-        "metadata",
-        "--locked",
-        "--format-version",
-        "1",
-        "--features",
-        "puna-ggml-sys/vendored",
-    ]))?;
-    Ok(serde_json::from_str(&text)?)
+/// What `cargo metadata` says of the crate with ggml, which it first downloads if it is not there.
+fn carrier(field: &str) -> Result<String> {
+    let mut metadata = cargo::cargo();
+    metadata.args(["metadata", "--locked", "--format-version", "1"]);
+    metadata.args(["--features", "puna-ggml-sys/vendored"]);
+    let metadata: serde_json::Value = serde_json::from_str(&output(&mut metadata)?)?;
+    let packages = metadata["packages"].as_array().context("packages")?;
+    let package = packages.iter().find(|package| package["name"] == CARRIER);
+    let value = package.and_then(|package| package[field].as_str());
+    let value = value.with_context(|| format!("cargo metadata knows no {field} of {CARRIER}"))?;
+    Ok(value.to_owned())
 }
 
 fn existing(file: PathBuf) -> Result<PathBuf> {
