@@ -7,17 +7,8 @@ mod common;
 use common::{Range, Rng, assert_same, floats, weights};
 use puna_core::gguf::GgmlType;
 use puna_ggml_sys::{Engine, Type};
-use puna_kernels::{
-    ActRow, ActType, Activations, Kernels, TileMut, WeightType, dequantize, quantize_row,
-};
-
-/// ggml's type of the same name.
-fn ggml(name: &str) -> Type {
-    let same = |ty: &Type| ty.name().eq_ignore_ascii_case(name);
-    Type::all()
-        .find(same)
-        .unwrap_or_else(|| panic!("ggml has no {name}"))
-}
+use puna_kernels::{ActType, Activations, Kernels, TileMut, WeightType, dequantize, quantize_row};
+use puna_tests::ggml::{bound, exact_floats, ggml_type, magnitudes};
 
 #[test]
 fn the_table_of_types_is_that_of_ggml() {
@@ -34,7 +25,7 @@ fn the_table_of_types_is_that_of_ggml() {
         );
     }
     for ty in WeightType::ALL {
-        let other = ggml(ty.name());
+        let other = ggml_type(ty.name());
         assert_eq!(
             (ty.block_len(), ty.block_bytes()),
             (other.block_len(), other.block_bytes()),
@@ -53,7 +44,7 @@ fn dequantize_has_the_bits_of_ggml() {
             let mut got = vec![0.0; blocks * ty.block_len()];
             let mut want = got.clone();
             dequantize(ty, &w, &mut got);
-            if !ggml(ty.name()).dequantize(&w, &mut want) {
+            if !ggml_type(ty.name()).dequantize(&w, &mut want) {
                 assert_eq!(ty, WeightType::F32, "only floats need no function");
                 let singles = w.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
                 want = singles.collect();
@@ -100,7 +91,7 @@ fn quantize_row_has_the_bits_of_ggml() {
             if ty == WeightType::F32 || !quantize_row(ty, &x, &mut got) {
                 continue;
             }
-            assert!(ggml(ty.name()).quantize(&x, &mut want), "ggml has it");
+            assert!(ggml_type(ty.name()).quantize(&x, &mut want), "ggml has it");
             assert_eq!(got, want, "quantize {ty} of {x:?}");
             compared += 1;
         }
@@ -124,7 +115,7 @@ fn halves_of_any_float_are_those_of_ggml() {
     for ty in [WeightType::F16, WeightType::BF16] {
         let mut bytes = [vec![0; 2 * x.len()], vec![0; 2 * x.len()]];
         assert!(quantize_row(ty, &x, &mut bytes[0]));
-        assert!(ggml(ty.name()).quantize(&x, &mut bytes[1]));
+        assert!(ggml_type(ty.name()).quantize(&x, &mut bytes[1]));
         let [got, want] = bytes.map(|bytes| {
             let mut floats = vec![0.0; x.len()];
             dequantize(ty, &bytes, &mut floats);
@@ -157,7 +148,7 @@ fn activations_have_the_integers_of_ggml() {
         (ActType::Q8_1, "q8_1", 2, 4),
         (ActType::Q8_K, "q8_K", 4, 4),
     ] {
-        let theirs = ggml(name);
+        let theirs = ggml_type(name);
         let mut rng = Rng::new(6);
         for x in rows_to_quantize(&mut rng, k) {
             let blocks = ggml_activations(theirs, &x);
@@ -179,67 +170,10 @@ fn activations_have_the_integers_of_ggml() {
     }
 }
 
-/// The bytes of a block of `ty` that hold quants, for the types with minimums.
-fn quants(ty: WeightType) -> std::ops::Range<usize> {
-    match ty {
-        WeightType::Q4_1 | WeightType::Q5_1 => 4..ty.block_bytes(),
-        WeightType::Q2_K => 16..80,
-        WeightType::Q4_K | WeightType::Q5_K => 16..ty.block_bytes(),
-        _ => 0..0,
-    }
-}
-
-/// For each weight of a row, what may cancel in it: `|w - m| + |m|`, where the minimum `m` is what the
-/// weight is when its quant is 0.
-fn magnitudes(ty: WeightType, row: &[u8], k: usize) -> Vec<f64> {
-    let (mut w, mut m) = (vec![0.0; k], vec![0.0; k]);
-    dequantize(ty, row, &mut w);
-    if !quants(ty).is_empty() {
-        let mut row = row.to_vec();
-        for block in row.chunks_exact_mut(ty.block_bytes()) {
-            block[quants(ty)].fill(0);
-        }
-        dequantize(ty, &row, &mut m);
-    }
-    let pairs = w.iter().zip(&m);
-    pairs
-        .map(|(w, m)| f64::from((w - m).abs()) + f64::from(m.abs()))
-        .collect()
-}
-
-/// How far our result and ggml's may be apart:
-///
-/// - ggml rounds activations, or their scales and sums, to halves, so by at most 2^-11 of them, near
-///   zero by 2^-25; for BF16 weights it rounds them to bfloats, by at most 2^-8;
-/// - singles are summed in any order, at most `k` terms and a few products.
-fn bound(ty: WeightType, row: &[u8], x: &ActRow<'_>, k: usize) -> f64 {
-    let act = ggml(ty.name()).act_type().map_or("none", Type::name);
-    let (relative, absolute) = match act {
-        "f32" | "q8_K" => (0.0, 0.0),
-        "f16" | "q8_0" | "q8_1" => (2f64.powi(-11), 2f64.powi(-24)),
-        "bf16" => (2f64.powi(-8), 0.0),
-        other => panic!("{ty} meets {other}"),
-    };
-    let relative = relative + (k + 16) as f64 * f64::from(f32::EPSILON);
-    let per = k / x.d().len().max(1);
-    let terms = magnitudes(ty, row, k)
-        .into_iter()
-        .enumerate()
-        .map(|(i, w)| {
-            let x = if x.f().is_empty() {
-                f64::from(x.d()[i / per]) * f64::from(x.qs()[i])
-            } else {
-                f64::from(x.f()[i])
-            };
-            w * (x.abs() * relative + absolute)
-        });
-    terms.sum()
-}
-
 #[test]
 fn dot_is_that_of_ggml_within_the_bound() {
     for (i, ty) in WeightType::ALL.into_iter().enumerate() {
-        let theirs = ggml(ty.name());
+        let theirs = ggml_type(ty.name());
         let act_type = theirs.act_type().expect("ggml computes with it");
         for seed in 0..200 {
             let mut rng = Rng::new(seed + 1000 * i as u64);
@@ -257,7 +191,7 @@ fn dot_is_that_of_ggml_within_the_bound() {
                 let mut acts = Activations::default();
                 let x = acts.quantize(&kernels, ty.act_type(), &f, k);
                 let got = f64::from(kernels.dot(ty, &w, x));
-                let bound = bound(ty, &w, &x.row(0), k);
+                let bound = bound(ty, &magnitudes(ty, &w, k), &x.row(0));
                 assert!(
                     (got - want).abs() <= bound,
                     "{:?} {ty} k={k} seed={seed}: {got}, ggml {want}, bound {bound:e}",
@@ -266,17 +200,6 @@ fn dot_is_that_of_ggml_within_the_bound() {
             }
         }
     }
-}
-
-/// Activations that every way of quantizing finds exactly: integers up to ±127, which every block
-/// reaches, times a power of two. ggml's fast functions round others differently from its reference.
-fn exact_floats(rng: &mut Rng, n: usize) -> Vec<f32> {
-    let one = |i| match i % 32 {
-        0 if rng.below(2) == 0 => -127.0,
-        0 => 127.0,
-        _ => rng.below(255) as f32 - 127.0,
-    };
-    (0..n).map(one).map(|q| q / 32.0).collect()
 }
 
 /// Through ggml's graph, in the buffer of its choice, so its repacked and tiled kernels too.
@@ -288,12 +211,13 @@ fn matmul_is_that_of_ggml_within_the_bound() {
         for (j, (n, threads)) in [(1, 1), (3, 2), (32, 1), (33, 2)].into_iter().enumerate() {
             let mut rng = Rng::new((100 * i + j) as u64);
             let w = weights(&mut rng, ty, rows * k / ty.block_len(), Range::Tame);
-            let f = exact_floats(&mut rng, n * k);
+            let f = exact_floats(|below| rng.below(below), n * k);
             let engine = Engine::new(threads);
-            let mut product = engine.matmul(ggml(ty.name()), &w, rows, k, n);
+            let weights = engine.weights(ggml_type(ty.name()), &w, rows, k, 1);
+            let mut product = engine.matmul(&weights, n, 1);
             let mut want = vec![0.0; n * rows];
             product.set_input(&f);
-            product.compute();
+            product.compute(0);
             product.output(&mut want);
 
             let mut got = vec![0.0; n * rows];
@@ -304,12 +228,12 @@ fn matmul_is_that_of_ggml_within_the_bound() {
             std::thread::scope(|scope| {
                 scope.spawn(|| kernels.matmul(ty, &w, x, &mut TileMut::new(&mut got, rows)));
             });
-            let buffer = product.buffer();
+            let buffer = weights.buffer();
             println!("{ty} n={n}: ggml keeps the weights in {buffer}");
             for (at, (got, want)) in got.iter().zip(&want).enumerate() {
                 let (column, row) = (at / rows, at % rows);
                 let row_bytes = &w[row * ty.row_bytes(k)..][..ty.row_bytes(k)];
-                let bound = bound(ty, row_bytes, &x.row(column), k);
+                let bound = bound(ty, &magnitudes(ty, row_bytes, k), &x.row(column));
                 assert!(
                     f64::from(got - want).abs() <= bound,
                     "{ty} in {buffer}, n={n}, row {row}, column {column}: {got}, ggml {want}, bound {bound:e}"

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// Tells cargo what to link; returns where the headers are.
 pub fn include_folders() -> Vec<PathBuf> {
     println!("cargo::rerun-if-env-changed=GGML_DIR");
+    println!("cargo::rustc-env=PUNA_GGML_ORIGIN=a library of this system, its compiler unknown");
     let Some(root) = std::env::var_os("GGML_DIR").map(PathBuf::from) else {
         let found = pkg_config::probe_library("ggml");
         let found =

@@ -20,10 +20,23 @@ pub fn include_folders() -> Vec<PathBuf> {
     for variable in ["CC", "CXX"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
-    let ggml = carrier_folder().join("llama.cpp/ggml");
+    let carrier = carrier_folder();
+    let ggml = carrier.join("llama.cpp/ggml");
     assert!(ggml.is_dir(), "{CARRIER} carries no llama.cpp/ggml");
     build(&ggml);
+    println!("cargo::rustc-env=PUNA_GGML_ORIGIN={}", origin(&carrier));
     vec![ggml.join("include")]
+}
+
+/// The crate with its version, and the compiler by its own words.
+fn origin(carrier: &Path) -> String {
+    let cc = std::env::var_os("CC").or_else(|| clang().map(|(cc, _)| cc.into()));
+    let cc = cc.unwrap_or_else(|| "cc".into());
+    let output = Command::new(cc).arg("--version").output().ok();
+    let text = output.and_then(|output| String::from_utf8(output.stdout).ok());
+    let first = text.as_deref().and_then(|text| text.lines().next());
+    let carrier = carrier.file_name().unwrap_or_default().to_string_lossy();
+    format!("{carrier}, {}", first.unwrap_or("an unknown compiler"))
 }
 
 /// Where cargo keeps the crate's source: what `cargo metadata` says, which first downloads it, at the

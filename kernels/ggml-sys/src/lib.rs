@@ -9,6 +9,8 @@
 //! **With neither feature, as in the default build, this crate is empty.**
 
 #[cfg(any(feature = "vendored", feature = "system"))]
+pub mod about;
+#[cfg(any(feature = "vendored", feature = "system"))]
 mod matmul;
 #[cfg(any(feature = "vendored", feature = "system"))]
 mod types;
@@ -33,6 +35,6 @@ pub mod raw {
 }
 
 #[cfg(any(feature = "vendored", feature = "system"))]
-pub use matmul::{Engine, MatMul};
+pub use matmul::{Engine, MatMul, Weights};
 #[cfg(any(feature = "vendored", feature = "system"))]
 pub use types::Type;

@@ -5,10 +5,14 @@ use crate::raw;
 use crate::types::{self, Type};
 use std::ffi::{CStr, c_int};
 use std::ptr;
+use std::rc::Rc;
 
-/// ggml's CPU backend with its own threads.
+/// ggml's CPU backend with its own threads; clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Engine(Rc<Threads>);
+
 #[derive(Debug)]
-pub struct Engine {
+struct Threads {
     backend: raw::ggml_backend_t,
     pool: raw::ggml_threadpool_t,
 }
@@ -32,8 +36,15 @@ impl Engine {
             assert!(!pool.is_null(), "ggml makes {n} threads");
             raw::ggml_backend_cpu_set_n_threads(backend, n);
             raw::ggml_backend_cpu_set_threadpool(backend, pool);
-            Self { backend, pool }
+            Self(Rc::new(Threads { backend, pool }))
         }
+    }
+
+    /// Puts the other threads to sleep, which else look for work for a while after each graph. The next
+    /// one wakes them.
+    pub fn pause(&self) {
+        // SAFETY: the pool lives, and no graph runs: that would take this thread.
+        unsafe { raw::ggml_threadpool_pause(self.0.pool) };
     }
 
     /// The buffer types for weights, those that rearrange them first, the plain one last.
@@ -42,7 +53,7 @@ impl Engine {
         // SAFETY: the backend lives; the function of this name has this type (ggml-backend.h), and
         // returns an array that ends with a null.
         unsafe {
-            let device = raw::ggml_backend_get_device(self.backend);
+            let device = raw::ggml_backend_get_device(self.0.backend);
             let registry = raw::ggml_backend_dev_backend_reg(device);
             let name = c"ggml_backend_dev_get_extra_bufts";
             let get = raw::ggml_backend_reg_get_proc_address(registry, name.as_ptr());
@@ -52,54 +63,98 @@ impl Engine {
                 types.push(*next);
                 next = next.add(1);
             }
-            types.push(raw::ggml_backend_get_default_buffer_type(self.backend));
+            types.push(raw::ggml_backend_get_default_buffer_type(self.0.backend));
         }
         types
     }
 
-    /// Prepares `y = W x`: `w` holds `rows` rows of `k` weights, `x` will have `n` vectors.
+    /// Some copies of the same matrix, `rows` rows of `k` weights, each where ggml computes with it best.
     ///
     /// # Panics
-    /// If the lengths do not agree, or ggml has no memory.
+    /// If `w` is not such a matrix, there are no copies, or ggml has no memory.
     #[must_use]
-    pub fn matmul(&self, ty: Type, w: &[u8], rows: usize, k: usize, n: usize) -> MatMul<'_> {
+    pub fn weights(&self, ty: Type, w: &[u8], rows: usize, k: usize, copies: usize) -> Weights {
         assert_eq!(w.len(), rows * ty.row_bytes(k), "{}", ty.name());
-        let [k_, rows_, n_] = [k, rows, n].map(|n| i64::try_from(n).expect("a matrix in memory"));
+        assert!(copies > 0, "at least one matrix");
         // SAFETY: contexts hold only descriptions (`no_alloc`) and have room for those made here; the
-        // buffers are freed after them; `w` has the tensor's size, as just checked.
+        // buffer is freed after the one that describes it; `w` has the tensors' size, as just checked.
         unsafe {
-            let weights = context();
-            let others = context();
-            let w_tensor = raw::ggml_new_tensor_2d(weights, ty.raw(), k_, rows_);
-            let x = raw::ggml_new_tensor_2d(others, raw::GGML_TYPE_F32, k_, n_);
-            let y = raw::ggml_mul_mat(others, w_tensor, x);
-            let graph = raw::ggml_new_graph(others);
-            raw::ggml_build_forward_expand(graph, y);
+            let context = Context::new(copies, &[]);
+            let tensors: Vec<_> = (0..copies)
+                .map(|_| raw::ggml_new_tensor_2d(context.0, ty.raw(), count(k), count(rows)))
+                .collect();
+            // As llama.cpp asks, with a batch of 512.
+            let question = Context::new(2, &[]);
+            let x = raw::ggml_new_tensor_2d(question.0, raw::GGML_TYPE_F32, count(k), 512);
+            let y = raw::ggml_mul_mat(question.0, tensors[0], x);
             let likes =
-                |ty: &raw::ggml_backend_buffer_type_t| takes(self.backend, *ty, w_tensor, y);
+                |ty: &raw::ggml_backend_buffer_type_t| takes(self.0.backend, *ty, tensors[0], y);
             let chosen = self.buffer_types().into_iter().find(likes);
             let chosen = chosen.expect("the plain buffer takes every type");
-            let w_buffer = raw::ggml_backend_alloc_ctx_tensors_from_buft(weights, chosen);
-            let buffer = raw::ggml_backend_alloc_ctx_tensors(others, self.backend);
-            assert!(!w_buffer.is_null() && !buffer.is_null(), "memory");
+            let buffer = raw::ggml_backend_alloc_ctx_tensors_from_buft(context.0, chosen);
+            assert!(!buffer.is_null(), "memory");
             let usage = raw::GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
-            raw::ggml_backend_buffer_set_usage(w_buffer, usage);
-            raw::ggml_backend_tensor_set(w_tensor, w.as_ptr().cast(), 0, w.len());
+            raw::ggml_backend_buffer_set_usage(buffer, usage);
+            for tensor in &tensors {
+                raw::ggml_backend_tensor_set(*tensor, w.as_ptr().cast(), 0, w.len());
+            }
+            Weights(Rc::new(Matrices {
+                _context: context,
+                buffer: Buffer(buffer),
+                tensors,
+                rows,
+                k,
+            }))
+        }
+    }
+
+    /// Prepares `y = W x` for `n` vectors and every copy of the weights, in graphs of `per_graph` products
+    /// each; copies that do not fill a graph are left out.
+    ///
+    /// # Panics
+    /// If there are fewer copies than a graph takes, or ggml has no memory.
+    #[must_use]
+    pub fn matmul(&self, weights: &Weights, n: usize, per_graph: usize) -> MatMul {
+        let w = &*weights.0;
+        let n_graphs = w.tensors.len() / per_graph;
+        assert!(n_graphs > 0, "{per_graph} of {} matrices", w.tensors.len());
+        // A graph counts its inputs apart from its results.
+        let size = per_graph + 1;
+        // SAFETY: as in `weights`; every result lies at the start of the same buffer, which is as large as
+        // one, and nothing reads one while a graph runs.
+        unsafe {
+            let io = Context::new(2, &[]);
+            let x = raw::ggml_new_tensor_2d(io.0, raw::GGML_TYPE_F32, count(w.k), count(n));
+            let y = raw::ggml_new_tensor_2d(io.0, raw::GGML_TYPE_F32, count(w.rows), count(n));
+            let buffer = raw::ggml_backend_alloc_ctx_tensors(io.0, self.0.backend);
+            assert!(!buffer.is_null(), "memory");
+            let context = Context::new(n_graphs * per_graph, &vec![size; n_graphs]);
+            let graphs = w.tensors.chunks_exact(per_graph).map(|tensors| {
+                let graph = raw::ggml_new_graph_custom(context.0, size, false);
+                for tensor in tensors {
+                    let result = raw::ggml_mul_mat(context.0, *tensor, x);
+                    let status = raw::ggml_backend_tensor_alloc(buffer, result, (*y).data);
+                    assert_eq!(status, raw::GGML_STATUS_SUCCESS, "room for a result");
+                    raw::ggml_build_forward_expand(graph, result);
+                }
+                graph
+            });
+            let graphs = graphs.collect();
             MatMul {
-                engine: self,
-                contexts: [weights, others],
-                buffers: [w_buffer, buffer],
-                graph,
+                engine: self.clone(),
+                weights: weights.clone(),
+                _contexts: [context, io],
+                _buffer: Buffer(buffer),
+                graphs,
                 x,
                 y,
-                x_len: n * k,
-                y_len: n * rows,
+                n,
             }
         }
     }
 }
 
-impl Drop for Engine {
+impl Drop for Threads {
     fn drop(&mut self) {
         // SAFETY: made by `new`, freed once, the user of the pool first.
         unsafe {
@@ -109,18 +164,49 @@ impl Drop for Engine {
     }
 }
 
-/// A context for a few tensors and a graph, without their data.
-unsafe fn context() -> *mut raw::ggml_context {
-    // SAFETY: plain sizes; a null buffer makes ggml allocate its own.
-    unsafe {
-        let params = raw::ggml_init_params {
-            mem_size: 8 * raw::ggml_tensor_overhead() + raw::ggml_graph_overhead(),
-            mem_buffer: ptr::null_mut(),
-            no_alloc: true,
-        };
-        let context = raw::ggml_init(params);
-        assert!(!context.is_null(), "memory");
-        context
+/// A length as C counts.
+fn count(n: usize) -> i64 {
+    i64::try_from(n).expect("a matrix in memory")
+}
+
+/// Descriptions of tensors and graphs, without their data.
+#[derive(Debug)]
+struct Context(*mut raw::ggml_context);
+
+impl Context {
+    /// Room for some tensors, and for graphs of these sizes.
+    fn new(tensors: usize, graphs: &[usize]) -> Self {
+        // SAFETY: plain sizes; a null buffer makes ggml allocate its own.
+        unsafe {
+            let graphs = graphs.iter();
+            let graphs = graphs.map(|size| raw::ggml_graph_overhead_custom(*size, false));
+            let params = raw::ggml_init_params {
+                mem_size: tensors * raw::ggml_tensor_overhead() + graphs.sum::<usize>(),
+                mem_buffer: ptr::null_mut(),
+                no_alloc: true,
+            };
+            let context = raw::ggml_init(params);
+            assert!(!context.is_null(), "memory");
+            Self(context)
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, freed once.
+        unsafe { raw::ggml_free(self.0) };
+    }
+}
+
+/// Memory of tensors.
+#[derive(Debug)]
+struct Buffer(raw::ggml_backend_buffer_t);
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: ggml has given it to whoever made this, and nobody else frees it.
+        unsafe { raw::ggml_backend_buffer_free(self.0) };
     }
 }
 
@@ -146,46 +232,68 @@ unsafe fn takes(
     }
 }
 
-/// One product, ready to run: weights `(rows, k)`, input `(n, k)`, output `(n, rows)`.
+/// Copies of a matrix, in a buffer of ggml's choice; clones are the same ones.
+#[derive(Clone, Debug)]
+pub struct Weights(Rc<Matrices>);
+
 #[derive(Debug)]
-pub struct MatMul<'e> {
-    engine: &'e Engine,
-    contexts: [*mut raw::ggml_context; 2],
-    /// Of the weights, and of input and output.
-    buffers: [raw::ggml_backend_buffer_t; 2],
-    graph: *mut raw::ggml_cgraph,
-    x: *mut raw::ggml_tensor,
-    y: *mut raw::ggml_tensor,
-    x_len: usize,
-    y_len: usize,
+struct Matrices {
+    _context: Context,
+    buffer: Buffer,
+    tensors: Vec<*mut raw::ggml_tensor>,
+    rows: usize,
+    k: usize,
 }
 
-impl MatMul<'_> {
-    /// The buffer that ggml chose for the weights, such as `"CPU_REPACK"` or `"AMX"`.
+impl Weights {
+    /// The buffer that ggml chose, such as `"CPU_REPACK"` or `"AMX"`.
     #[must_use]
     pub fn buffer(&self) -> String {
         // SAFETY: the buffer lives; its name is a C string that outlives this call.
-        let name = unsafe { CStr::from_ptr(raw::ggml_backend_buffer_name(self.buffers[0])) };
+        let name = unsafe { CStr::from_ptr(raw::ggml_backend_buffer_name(self.0.buffer.0)) };
         name.to_string_lossy().into_owned()
     }
+}
 
-    /// Sets the input, shape `(n, k)`.
+/// Products, ready to run: weights `(rows, k)`, input `(n, k)`, output `(n, rows)`.
+#[derive(Debug)]
+pub struct MatMul {
+    engine: Engine,
+    /// Keeps them alive, and knows their shape.
+    weights: Weights,
+    _contexts: [Context; 2],
+    _buffer: Buffer,
+    graphs: Vec<*mut raw::ggml_cgraph>,
+    x: *mut raw::ggml_tensor,
+    y: *mut raw::ggml_tensor,
+    n: usize,
+}
+
+impl MatMul {
+    /// How many graphs there are.
+    #[must_use]
+    pub fn graphs(&self) -> usize {
+        self.graphs.len()
+    }
+
+    /// Sets the input of all, shape `(n, k)`.
     ///
     /// # Panics
     /// If it is not that long.
     pub fn set_input(&mut self, x: &[f32]) {
-        assert_eq!(x.len(), self.x_len);
+        assert_eq!(x.len(), self.n * self.weights.0.k);
         // SAFETY: the tensor has this many floats and a buffer.
         unsafe { raw::ggml_backend_tensor_set(self.x, x.as_ptr().cast(), 0, size_of_val(x)) };
     }
 
-    /// Computes the output.
+    /// Computes the products of one graph, one after the other into the same output.
     ///
     /// # Panics
-    /// If ggml says that it could not.
-    pub fn compute(&mut self) {
+    /// If there is no such graph, or ggml says that it could not.
+    pub fn compute(&mut self, graph: usize) {
+        let (backend, graph) = (self.engine.0.backend, self.graphs[graph]);
         // SAFETY: the graph and all its tensors live and have buffers.
-        let status = unsafe { raw::ggml_backend_graph_compute(self.engine.backend, self.graph) };
+        let status = unsafe { raw::ggml_backend_graph_compute(backend, graph) };
         assert_eq!(status, raw::GGML_STATUS_SUCCESS, "ggml computes the graph");
     }
 
@@ -194,22 +302,8 @@ impl MatMul<'_> {
     /// # Panics
     /// If `y` is not that long.
     pub fn output(&self, y: &mut [f32]) {
-        assert_eq!(y.len(), self.y_len);
+        assert_eq!(y.len(), self.n * self.weights.0.rows);
         // SAFETY: the tensor has this many floats and a buffer.
         unsafe { raw::ggml_backend_tensor_get(self.y, y.as_mut_ptr().cast(), 0, size_of_val(y)) };
-    }
-}
-
-impl Drop for MatMul<'_> {
-    fn drop(&mut self) {
-        // SAFETY: made by `matmul`, freed once.
-        unsafe {
-            for buffer in self.buffers {
-                raw::ggml_backend_buffer_free(buffer);
-            }
-            for context in self.contexts {
-                raw::ggml_free(context);
-            }
-        }
     }
 }
