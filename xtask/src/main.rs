@@ -1,9 +1,10 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`.
 
 mod apt;
 mod arm;
 mod arm_cost;
 mod cargo;
+mod compare;
 mod cross;
 mod ggml;
 mod model;
@@ -33,6 +34,7 @@ enum Task {
     Arm(arm::Args),
     /// What the ARM kernels cost beside ggml's: executed instructions, and cycles by a model
     ArmCost(arm_cost::Args),
+    Compare(compare::Args),
 }
 
 fn main() -> Result<ExitCode> {
@@ -51,6 +53,7 @@ fn main() -> Result<ExitCode> {
         Task::Ggml => ggml::run(&mut report),
         Task::Arm(args) => arm::run(&mut report, &args),
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
+        Task::Compare(_) => compare::run(&mut report),
     }
     Ok(report.finish())
 }
