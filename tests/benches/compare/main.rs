@@ -48,6 +48,9 @@ struct Cli {
     args: Args,
 }
 
+/// A load average above this is somebody else's work.
+const BUSY: f64 = 0.5;
+
 fn main() -> Result<()> {
     let args = Cli::parse().args;
     let kernels = match &args.isa {
@@ -67,6 +70,12 @@ fn main() -> Result<()> {
     let mut head = head(&args, &kernels);
     if about::features().iter().any(|feature| feature == "OPENMP") {
         eprintln!("warning: this ggml runs on OpenMP, whose idle threads may take time from ours");
+    }
+    if let Some([load, ..]) = head.load_at_start.filter(|[load, ..]| *load > BUSY) {
+        eprintln!(
+            "warning: this machine is busy (load average {load:.1}): these figures say nothing. Threads that \
+             wait by spinning, as ggml's do, suffer most"
+        );
     }
     let cache = head.machine.last_cache_bytes;
     let mut limits: Vec<_> = threads.iter().map(|n| limits(*n, cache)).collect();
@@ -183,7 +192,10 @@ fn print(report: &Report) {
     println!("{}", table::cases(report, &report.cases).text());
     let [columns, threads] = report.columns_and_threads();
     for threads in threads {
-        println!("Speed relative to ggml, {threads} threads: mean over the matrices (least-most)");
+        println!(
+            "Speed relative to ggml, {}: mean over the matrices (least-most)",
+            table::threads(threads)
+        );
         println!("{}", table::summary(report, threads).text());
         for n in &columns {
             println!(

@@ -1,6 +1,6 @@
 //! The page of a run.
 
-use super::report::{Limits, Report};
+use super::report::{Case, Limits, Report};
 use super::table;
 
 /// The page in Markdown; `plot` and `json` are the names of the files beside it.
@@ -18,13 +18,15 @@ pub fn page(report: &Report, plot: &str, json: &str) -> String {
     page += "\n## Where and what\n\n";
     page += &head(report);
     for threads in threads {
-        page += &format!("\n## {threads} threads: mean ratio over the matrices (least-most)\n\n");
+        let name = table::threads(threads);
+        page += &format!("\n## {name}: mean ratio over the matrices (least-most)\n\n");
         page += &table::summary(report, threads).markdown();
     }
     for (n, what) in [(columns.first(), "decode"), (columns.last(), "prefill")] {
         let Some(n) = n else { continue };
-        page += &format!("\n## Every matrix: {n} columns ({what}), {most} threads\n\n");
-        let of = |case: &&_| matches!(case, super::report::Case { columns, threads, .. } if columns == n && *threads == most);
+        let name = table::threads(most);
+        page += &format!("\n## Every matrix: n = {n} ({what}), {name}\n\n");
+        let of = |case: &&Case| case.columns == *n && case.threads == most;
         page += &table::cases(report, report.cases.iter().filter(of)).markdown();
     }
     page
@@ -70,8 +72,8 @@ pub fn limits_line(limits: &Limits) -> String {
         _ => "products of bytes not measured".to_owned(),
     };
     format!(
-        "{} threads: memory reads {:.1} GB/s{}, {int8}",
-        limits.threads,
+        "{}: memory reads {:.1} GB/s{}, {int8}",
+        table::threads(limits.threads),
         limits.read_at_start / 1e9,
         limits.read_at_end.map_or(String::new(), |read| format!(
             " (at the end {:.1})",
@@ -92,9 +94,9 @@ mod tests {
             "A CPU; 2 cores; last cache 1 MiB; avx2",
             "load average 0.50, 0.25, 0.00 at the start, unknown at the end",
             "2 threads: memory reads 80.0 GB/s (at the end 40.0), 128 GMAC/s of bytes by `add`",
-            "## 1 threads: mean ratio",
+            "## 1 thread: mean ratio",
             "| Q8_0 | 2.00 (2.00-2.00) | 1.00 (1.00-1.00) |",
-            "## Every matrix: 512 columns (prefill), 2 threads",
+            "## Every matrix: n = 512 (prefill), 2 threads",
         ] {
             assert!(page.contains(wanted), "{wanted} in\n{page}");
         }

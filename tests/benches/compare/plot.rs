@@ -3,6 +3,7 @@
 use super::report::{Case, Report};
 use super::shapes::{MODELS, OTHER};
 use super::stats::{geometric_mean, spread};
+use super::table;
 use anyhow::{Result, anyhow};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -37,7 +38,10 @@ fn draw(report: &Report, svg: &mut String) -> Result<(), Box<dyn std::error::Err
     let threads = threads.last().copied().unwrap_or(1);
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
-    let title = format!("Puna's speed relative to ggml's, {threads} threads");
+    let title = format!(
+        "Puna's speed relative to ggml's, {}",
+        table::threads(threads)
+    );
     area.draw(&Text::new(
         title,
         (30, 22),

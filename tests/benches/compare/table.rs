@@ -107,10 +107,15 @@ pub fn summary(report: &Report, threads: usize) -> Table {
     Table { head, rows }
 }
 
+/// So many threads, in words.
+pub fn threads(n: usize) -> String {
+    format!("{n} thread{}", if n == 1 { "" } else { "s" })
+}
+
 /// One sentence: in how many cases with these columns and threads ours is faster, and where it is furthest
 /// behind. `None` without cases.
-pub fn verdict(report: &Report, columns: usize, threads: usize) -> Option<String> {
-    let of = |case: &&Case| case.columns == columns && case.threads == threads;
+pub fn verdict(report: &Report, columns: usize, n_threads: usize) -> Option<String> {
+    let of = |case: &&Case| case.columns == columns && case.threads == n_threads;
     let cases: Vec<_> = report.cases.iter().filter(of).collect();
     let by_ratio = |a: &&&Case, b: &&&Case| a.ratio().median.total_cmp(&b.ratio().median);
     let (worst, best) = (
@@ -125,8 +130,9 @@ pub fn verdict(report: &Report, columns: usize, threads: usize) -> Option<String
     let name = |case: &Case| format!("{} {}x{}", case.ty, case.rows, case.k);
     let mean = geometric_mean(ratios.iter().copied());
     Some(format!(
-        "n = {columns}, {threads} threads: of {} cases Puna is faster in {won}, ggml in {lost}, and {} are \
+        "n = {columns}, {}: of {} cases Puna is faster in {won}, ggml in {lost}, and {} are \
          within 2 %; the mean ratio is {mean:.2}; from {:.2} ({}) to {:.2} ({}).",
+        threads(n_threads),
         cases.len(),
         cases.len() - won - lost,
         worst.ratio().median,
