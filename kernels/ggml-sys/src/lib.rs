@@ -1,5 +1,6 @@
 //! ggml beside us: bindings made at build time from ggml's own headers, and a safe layer over what the
-//! tests and comparisons need of it. Nothing that a phone runs depends on this crate.
+//! tests, comparisons, and the optional backend of `puna-core` need of it. Nothing that a phone runs has
+//! this crate in it.
 //!
 //! - feature `vendored`: builds ggml's CPU backend, tuned for this machine, from the source that the
 //!   crate `llama-cpp-sys-2` carries; needs cmake, a C++ compiler (best clang) and libclang;
@@ -11,9 +12,15 @@
 #[cfg(any(feature = "vendored", feature = "system"))]
 pub mod about;
 #[cfg(any(feature = "vendored", feature = "system"))]
+mod engine;
+#[cfg(any(feature = "vendored", feature = "system"))]
 mod matmul;
 #[cfg(any(feature = "vendored", feature = "system"))]
+mod tiles;
+#[cfg(any(feature = "vendored", feature = "system"))]
 mod types;
+#[cfg(any(feature = "vendored", feature = "system"))]
+mod weights;
 
 /// ggml's C interface as bindgen reads it: `ggml.h`, `ggml-cpu.h`, `ggml-backend.h`, `ggml-alloc.h`, `gguf.h`. The
 /// comments are ggml's.
@@ -38,3 +45,11 @@ pub mod raw {
 pub use matmul::{Engine, MatMul, Weights};
 #[cfg(any(feature = "vendored", feature = "system"))]
 pub use types::Type;
+
+/// For a runtime that has ggml multiply its matrices. [`Engine`] and [`Weights`] at the root are for
+/// timing: their graphs are made beforehand, and their threads poll.
+#[cfg(any(feature = "vendored", feature = "system"))]
+pub mod backend {
+    pub use crate::engine::Engine;
+    pub use crate::weights::Weights;
+}

@@ -3,6 +3,7 @@
 
 use crate::raw;
 use crate::types::{self, Type};
+use crate::weights::preferred;
 use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::rc::Rc;
@@ -47,27 +48,6 @@ impl Engine {
         unsafe { raw::ggml_threadpool_pause(self.0.pool) };
     }
 
-    /// The buffer types for weights, those that rearrange them first, the plain one last.
-    fn buffer_types(&self) -> Vec<raw::ggml_backend_buffer_type_t> {
-        let mut types = Vec::new();
-        // SAFETY: the backend lives; the function of this name has this type (ggml-backend.h), and
-        // returns an array that ends with a null.
-        unsafe {
-            let device = raw::ggml_backend_get_device(self.0.backend);
-            let registry = raw::ggml_backend_dev_backend_reg(device);
-            let name = c"ggml_backend_dev_get_extra_bufts";
-            let get = raw::ggml_backend_reg_get_proc_address(registry, name.as_ptr());
-            let get: raw::ggml_backend_dev_get_extra_bufts_t = std::mem::transmute(get);
-            let mut next = get.map_or(ptr::null_mut(), |get| get(device));
-            while !next.is_null() && !(*next).is_null() {
-                types.push(*next);
-                next = next.add(1);
-            }
-            types.push(raw::ggml_backend_get_default_buffer_type(self.0.backend));
-        }
-        types
-    }
-
     /// Some copies of the same matrix, `rows` rows of `k` weights, each where ggml computes with it best.
     ///
     /// # Panics
@@ -83,14 +63,7 @@ impl Engine {
             let tensors: Vec<_> = (0..copies)
                 .map(|_| raw::ggml_new_tensor_2d(context.0, ty.raw(), count(k), count(rows)))
                 .collect();
-            // As llama.cpp asks, with a batch of 512.
-            let question = Context::new(2, &[]);
-            let x = raw::ggml_new_tensor_2d(question.0, raw::GGML_TYPE_F32, count(k), 512);
-            let y = raw::ggml_mul_mat(question.0, tensors[0], x);
-            let likes =
-                |ty: &raw::ggml_backend_buffer_type_t| takes(self.0.backend, *ty, tensors[0], y);
-            let chosen = self.buffer_types().into_iter().find(likes);
-            let chosen = chosen.expect("the plain buffer takes every type");
+            let chosen = preferred(tensors[0]);
             let buffer = raw::ggml_backend_alloc_ctx_tensors_from_buft(context.0, chosen);
             assert!(!buffer.is_null(), "memory");
             let usage = raw::GGML_BACKEND_BUFFER_USAGE_WEIGHTS;
@@ -207,28 +180,6 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         // SAFETY: ggml has given it to whoever made this, and nobody else frees it.
         unsafe { raw::ggml_backend_buffer_free(self.0) };
-    }
-}
-
-/// Whether the backend computes `y` with the weights `w` in a buffer of this type. ggml asks with an
-/// empty buffer, as llama.cpp does.
-unsafe fn takes(
-    backend: raw::ggml_backend_t,
-    buffer_type: raw::ggml_backend_buffer_type_t,
-    w: *mut raw::ggml_tensor,
-    y: *mut raw::ggml_tensor,
-) -> bool {
-    // SAFETY: the caller's pointers live; the buffer is taken from the tensor before it is freed.
-    unsafe {
-        let empty = raw::ggml_backend_buft_alloc_buffer(buffer_type, 0);
-        if empty.is_null() {
-            return false;
-        }
-        (*w).buffer = empty;
-        let takes = raw::ggml_backend_supports_op(backend, y);
-        (*w).buffer = ptr::null_mut();
-        raw::ggml_backend_buffer_free(empty);
-        takes
     }
 }
 

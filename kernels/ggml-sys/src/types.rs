@@ -68,6 +68,9 @@ fn count(k: usize) -> i64 {
 }
 
 impl Type {
+    /// Singles.
+    pub const F32: Self = Self(raw::GGML_TYPE_F32);
+
     /// The type of a number in a GGUF file; `None` if ggml has removed it or never had it.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
@@ -158,6 +161,36 @@ impl Type {
         // SAFETY: a type's number; it fills tables that some types search.
         unsafe { raw::ggml_quantize_init(self.0) };
         self.convert(from_float, x, out);
+        true
+    }
+
+    /// Rows of `k` floats in blocks, as llama.cpp's files are made: by a search where the type has one, all
+    /// columns being of equal importance. False if it is no type for weights.
+    ///
+    /// # Panics
+    /// If the lengths do not agree.
+    pub fn quantize_rows(self, x: &[f32], k: usize, out: &mut [u8]) -> bool {
+        if self.act_type().is_none() {
+            return false;
+        }
+        let n_rows = x.len() / k;
+        assert_eq!(x.len(), n_rows * k, "whole rows");
+        assert_eq!(out.len(), n_rows * self.row_bytes(k), "{}", self.name());
+        let mut blocks = Aligned::zeroed(out.len());
+        let importance = vec![1.0f32; k];
+        // SAFETY: `blocks` has room for the rows, aligned; there is an importance for each column.
+        unsafe {
+            raw::ggml_quantize_chunk(
+                self.0,
+                x.as_ptr(),
+                blocks.ptr_mut(),
+                0,
+                count(n_rows),
+                count(k),
+                importance.as_ptr(),
+            )
+        };
+        blocks.copy_to(out);
         true
     }
 
