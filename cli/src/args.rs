@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use puna_core::{
     gguf::Gguf,
     kv_cache::KvType,
-    model::Model,
+    model::{self, Model, ModelOptions},
     session::{Session, SessionOptions},
     tokenizer::{TokenId, Tokenizer},
 };
@@ -28,6 +28,26 @@ pub struct ComputeArgs {
     /// Computes with dequantized weights in f32: slow, for checking
     #[arg(long)]
     pub exact: bool,
+    /// What multiplies matrices; ggml has more types, and needs a build with `--features ggml`
+    #[arg(long, value_enum, value_name = "NAME", default_value = "puna")]
+    pub backend: Backend,
+}
+
+/// [`model::Backend`] by name.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Backend {
+    Puna,
+    Ggml,
+}
+
+impl From<Backend> for model::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Puna => Self::Puna,
+            Backend::Ggml => Self::Ggml,
+        }
+    }
 }
 
 /// [`KvType`] by name.
@@ -53,6 +73,15 @@ impl From<Kv> for KvType {
 }
 
 impl ComputeArgs {
+    /// Opens a model for the backend.
+    ///
+    /// # Errors
+    /// What is wrong with which file.
+    pub fn model(&self, path: &Path) -> Result<Model> {
+        let backend = self.backend.into();
+        Model::open_with(path, &ModelOptions { backend }).map_err(|error| naming(path, error))
+    }
+
     /// The type of the cache.
     pub fn kv(&self) -> KvType {
         match self.kv {
@@ -126,14 +155,6 @@ impl FromStr for Tokens {
 /// What is wrong with which file.
 pub fn gguf(path: &Path) -> Result<Gguf> {
     Gguf::open(path).map_err(|error| naming(path, error))
-}
-
-/// Opens a model.
-///
-/// # Errors
-/// What is wrong with which file.
-pub fn model(path: &Path) -> Result<Model> {
-    Model::open(path).map_err(|error| naming(path, error))
 }
 
 /// Opens only the vocabulary of a model, for files that may have nothing else.

@@ -21,12 +21,7 @@ use puna_core::{
 };
 use serde::Serialize;
 
-use crate::{
-    args::{self, ComputeArgs},
-    failure::Usage,
-    output::Out,
-    progress,
-};
+use crate::{args::ComputeArgs, failure::Usage, output::Out, progress};
 
 /// Arguments of `puna bench`.
 #[derive(Debug, clap::Args)]
@@ -71,13 +66,14 @@ pub struct Args {
     compute: ComputeArgs,
 }
 
-/// One test and its times, by llama-bench's keys, and `isa`.
+/// One test and its times, by llama-bench's keys, `backend` and `isa`.
 #[derive(Debug, Serialize)]
 struct Report {
     model_filename: String,
     model_type: String,
     model_size: u64,
     model_n_params: u64,
+    backend: &'static str,
     isa: &'static str,
     n_batch: usize,
     n_threads: usize,
@@ -102,7 +98,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
     if plan.is_empty() {
         return Err(Usage("nothing to measure: -p and -n are 0".to_owned()).into());
     }
-    let model = args::model(&args.model)?;
+    let model = args.compute.model(&args.model)?;
     let bar = progress::steps(plan.len() * (args.repetitions.get() + 1), "bench");
     if !args.json {
         heading(out)?;
@@ -185,6 +181,7 @@ fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) -> R
         model_type: model_type(model, &args.model),
         model_size: gguf.tensor_bytes(),
         model_n_params: gguf.tensors().map(|t| t.n_elements()).sum(),
+        backend: model.backend().name(),
         isa: model.kernels().isa().name(),
         n_batch: args.compute.batch.get(),
         n_threads: session.n_threads(),
@@ -269,11 +266,11 @@ fn model_type(model: &Model, path: &Path) -> String {
     }
 }
 
-const COLUMNS: &str = "| model | size | params | isa | threads | kv | test | t/s |";
+const COLUMNS: &str = "| model | size | params | backend | isa | threads | kv | test | t/s |";
 
 fn heading(out: &mut Out) -> Result<()> {
     out.line(COLUMNS)?;
-    out.line("|---|---:|---:|---|---:|---|---:|---:|")
+    out.line("|---|---:|---:|---|---|---:|---|---:|---:|")
 }
 
 fn row(out: &mut Out, r: &Report) -> Result<()> {
@@ -284,10 +281,11 @@ fn row(out: &mut Out, r: &Report) -> Result<()> {
         (n, depth) => format!("pp{n} @ d{depth}"),
     };
     out.line(&format!(
-        "| {} | {} | {:.2} M | {} | {} | {} | {test} | {:.2} ± {:.2} |",
+        "| {} | {} | {:.2} M | {} | {} | {} | {} | {test} | {:.2} ± {:.2} |",
         r.model_type,
         DecimalBytes(r.model_size),
         r.model_n_params as f64 / 1e6,
+        r.backend,
         r.isa,
         r.n_threads,
         r.type_k,

@@ -17,7 +17,7 @@ use puna_core::{
 use serde::Serialize;
 
 use crate::{
-    args::{self, ComputeArgs, ContextArgs, numbers},
+    args::{ComputeArgs, ContextArgs, numbers},
     editor::{Line, LineEditor},
     failure::{self, StdoutClosed, Usage},
     fetch, interrupt,
@@ -94,7 +94,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
         None => fetch::default_model()?,
     };
     let started = Instant::now();
-    let model = args::model(&path)?;
+    let model = args.compute.model(&path)?;
     options.sampler.validate(model.config().n_vocab)?;
     let template = ChatTemplate::from_gguf(model.gguf(), model.tokenizer())
         .context("cannot chat with this model, only `puna run` it")?;

@@ -7,7 +7,7 @@ use puna_core::{cancel::Cancel, model::Model, tokenizer::TokenId};
 use serde::Serialize;
 
 use crate::{
-    args::{self, ComputeArgs, ContextArgs, numbers},
+    args::{ComputeArgs, ContextArgs, numbers},
     output::{Out, shortened},
     progress,
     prompt::{PromptArgs, SpecialArgs},
@@ -55,7 +55,7 @@ struct Candidate {
 
 /// Prints the most likely next tokens.
 pub fn run(args: &Args, out: &mut Out) -> Result<()> {
-    let model = args::model(&args.model)?;
+    let model = args.compute.model(&args.model)?;
     let prompt = args.prompt.tokens(model.tokenizer(), &args.special)?;
     let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;
     let bar = progress::spinner("computing");

@@ -14,7 +14,7 @@ use puna_core::{
 use serde::Serialize;
 
 use crate::{
-    args::{self, ComputeArgs},
+    args::ComputeArgs,
     output::{Out, say},
     progress, prompt,
 };
@@ -62,7 +62,7 @@ struct Report {
 
 /// Prints the perplexity of a text.
 pub fn run(args: &Args, out: &mut Out) -> Result<()> {
-    let model = args::model(&args.model)?;
+    let model = args.compute.model(&args.model)?;
     let tokenizer = model.tokenizer();
     let text = prompt::read(&args.file)?;
     // llama-perplexity does not count the newline that an editor puts at a file's end.

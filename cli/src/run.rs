@@ -15,7 +15,7 @@ use puna_core::{
 use serde::Serialize;
 
 use crate::{
-    args::{self, ComputeArgs, ContextArgs, numbers},
+    args::{ComputeArgs, ContextArgs, numbers},
     interrupt,
     output::{Out, say},
     progress,
@@ -71,7 +71,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let max_tokens = usize::try_from(args.n_predict).ok();
     let options = args.sampling.options(max_tokens, &DEFAULTS)?;
     let started = Instant::now();
-    let model = args::model(&args.model)?;
+    let model = args.compute.model(&args.model)?;
     let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;
     let load = started.elapsed();
     options.sampler.validate(model.config().n_vocab)?;

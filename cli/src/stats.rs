@@ -44,6 +44,7 @@ impl Timings {
 #[derive(Clone, Debug, Serialize)]
 pub struct Memory {
     weights_bytes: u64,
+    rearranged_bytes: u64,
     kv_bytes: u64,
     scratch_bytes: u64,
     /// `null` where the system does not say.
@@ -55,6 +56,7 @@ impl From<&Session> for Memory {
         let memory = session.memory();
         Self {
             weights_bytes: memory.weights_bytes,
+            rearranged_bytes: memory.rearranged_bytes,
             kv_bytes: memory.kv_bytes,
             scratch_bytes: memory.scratch_bytes,
             peak_rss_bytes: peak_rss(),

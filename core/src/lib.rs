@@ -9,6 +9,11 @@ pub mod cancel;
 pub mod chat;
 pub mod conversation;
 pub mod generate;
+#[cfg_attr(
+    not(any(feature = "ggml", feature = "ggml-system")),
+    path = "no_ggml.rs"
+)]
+mod ggml;
 pub mod gguf;
 pub mod kv_cache;
 pub mod model;

@@ -4,9 +4,10 @@ use puna_kernels::ActType;
 
 use crate::{
     cancel::Cancel,
+    ggml,
     kv_cache::{KvCache, KvType},
     model::{
-        Model,
+        Backend, Model,
         forward::{Cancelled, Forward},
         scratch::Scratch,
     },
@@ -26,7 +27,8 @@ pub struct SessionOptions {
     pub n_threads: Option<usize>,
     /// Tokens that are computed together in prefill.
     pub n_batch: usize,
-    /// Dequantized weights and `f32` activations: slow, for checking.
+    /// Dequantized weights and `f32` activations: slow, for checking. The products are then ours, whatever
+    /// the model's backend.
     pub exact: bool,
 }
 
@@ -122,6 +124,8 @@ impl From<Cancelled> for SessionError {
 pub struct Memory {
     /// Tensors, mapped from the file.
     pub weights_bytes: u64,
+    /// Weights that the backend keeps rearranged, besides those in the file.
+    pub rearranged_bytes: u64,
     /// The cache, when full.
     pub kv_bytes: u64,
     /// Every other buffer of the computation.
@@ -133,6 +137,8 @@ pub struct Memory {
 pub struct Session {
     model: Model,
     pool: Pool,
+    /// The backend's threads, where our kernels do not multiply.
+    engine: Option<ggml::Engine>,
     kv: KvCache,
     scratch: Scratch,
     tokens: Vec<TokenId>,
@@ -184,9 +190,11 @@ impl Session {
             forms.push(ty.act_type());
         }
         let n_batch = options.n_batch.clamp(1, wanted);
+        let by_ggml = model.backend() == Backend::Ggml && !options.exact;
         Ok(Self {
             pool: Pool::new(n_threads)
                 .map_err(|source| SessionError::Threads { n_threads, source })?,
+            engine: by_ggml.then(|| ggml::Engine::new(n_threads)),
             kv,
             scratch: Scratch::new(c, n_batch, n_threads, &forms),
             tokens,
@@ -232,6 +240,7 @@ impl Session {
     pub fn memory(&self) -> Memory {
         Memory {
             weights_bytes: self.model.gguf().tensor_bytes(),
+            rearranged_bytes: self.model.rearranged_bytes(),
             kv_bytes: self.kv.bytes() as u64,
             scratch_bytes: (self.scratch.bytes() + 8 * self.logits.len()) as u64,
         }
@@ -351,6 +360,7 @@ impl Session {
                     kv: &mut self.kv,
                     scratch: &mut self.scratch,
                     cancel,
+                    engine: self.engine.as_ref(),
                     exact: self.exact,
                 },
                 n: batch.len(),

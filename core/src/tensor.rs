@@ -2,29 +2,44 @@
 
 use std::ops::Range;
 
-use puna_kernels::WeightType;
+use puna_kernels::{WeightType, dequantize};
 
-use crate::gguf::{GgmlType, Gguf, TensorInfo};
+use crate::{
+    ggml,
+    gguf::{GgmlType, Gguf, TensorInfo},
+    model::Backend,
+};
 
 /// A matrix of `n_rows` rows of `n_cols` weights, of which only the place in the file is held.
 #[derive(Clone, Debug)]
 pub struct QMatrix {
     info: TensorInfo,
-    ty: WeightType,
+    reader: Reader,
     n_rows: usize,
     n_cols: usize,
 }
 
+/// Who knows what the bytes mean.
+#[derive(Clone, Copy, Debug)]
+enum Reader {
+    Kernels(WeightType),
+    Ggml(ggml::Type),
+}
+
 impl QMatrix {
-    /// The matrix of a tensor, or `None` when its type has no kernels here.
+    /// The matrix of a tensor, or `None` when the backend has no kernels for its type.
     #[must_use]
-    pub fn new(info: &TensorInfo) -> Option<Self> {
-        let ty = weight_type(info.ty())?;
+    pub fn new(info: &TensorInfo, backend: Backend) -> Option<Self> {
+        let reader = match (backend, weight_type(info.ty())) {
+            (_, Some(ty)) => Reader::Kernels(ty),
+            (Backend::Ggml, None) => Reader::Ggml(ggml::Type::of(info.ty())?),
+            (Backend::Puna, None) => return None,
+        };
         let n_cols = usize::try_from(info.ne(0)).ok()?;
         let n_rows = usize::try_from(info.n_rows()).ok()?;
         Some(Self {
             info: info.clone(),
-            ty,
+            reader,
             n_rows,
             n_cols,
         })
@@ -32,8 +47,18 @@ impl QMatrix {
 
     /// Type of the weights.
     #[must_use]
-    pub const fn ty(&self) -> WeightType {
-        self.ty
+    pub const fn ty(&self) -> GgmlType {
+        self.info.ty()
+    }
+
+    /// Type of the weights, if our kernels know it; they know that of every matrix that was made for
+    /// [`Backend::Puna`].
+    #[must_use]
+    pub const fn weight_type(&self) -> Option<WeightType> {
+        match self.reader {
+            Reader::Kernels(ty) => Some(ty),
+            Reader::Ggml(_) => None,
+        }
     }
 
     /// Outputs.
@@ -54,8 +79,32 @@ impl QMatrix {
     /// If there are no such rows.
     #[must_use]
     pub fn rows<'a>(&self, gguf: &'a Gguf, range: Range<usize>) -> &'a [u8] {
-        let row = self.ty.row_bytes(self.n_cols);
+        let row = match self.reader {
+            Reader::Kernels(ty) => ty.row_bytes(self.n_cols),
+            Reader::Ggml(ty) => ty.row_bytes(self.n_cols),
+        };
         &gguf.bytes(&self.info)[range.start * row..range.end * row]
+    }
+
+    /// The matrix as ggml takes it; `None` if there is no memory.
+    ///
+    /// # Panics
+    /// If ggml has no products with its type, which no matrix made for [`Backend::Ggml`] has.
+    pub(crate) fn for_ggml(&self, gguf: &Gguf) -> Option<ggml::Matrix> {
+        let bytes = self.rows(gguf, 0..self.n_rows);
+        ggml::Matrix::new(self.ty(), bytes, self.n_rows, self.n_cols)
+    }
+
+    /// Writes the rows `range` as `f32`.
+    ///
+    /// # Panics
+    /// If there are no such rows, or `out` is not as long.
+    pub fn dequantize(&self, gguf: &Gguf, range: Range<usize>, out: &mut [f32]) {
+        let rows = self.rows(gguf, range);
+        match self.reader {
+            Reader::Kernels(ty) => dequantize(ty, rows, out),
+            Reader::Ggml(ty) => ty.dequantize(rows, out),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 pub mod compare;
 #[cfg(feature = "ggml")]
 pub mod ggml;
+pub mod golden;
 pub mod hostile;
+pub mod judge;
 pub mod model;
 pub mod paper;
 pub mod tiny;

@@ -23,6 +23,8 @@ fn the_table_of_types_is_that_of_ggml() {
             (other.block_len(), other.block_bytes()),
             "{ty}: block length and bytes"
         );
+        let products = other.act_type().is_some();
+        assert_eq!(ty.ggml_multiplies(), products, "{ty}: ggml multiplies");
     }
     for ty in WeightType::ALL {
         let other = ggml_type(ty.name());

@@ -5,48 +5,12 @@ use puna_core::{
     kv_cache::KvType,
     model::Model,
     session::{Session, SessionOptions},
-    tokenizer::TokenId,
 };
 use puna_tests::{
     compare::{argmax, kl_divergence, max_difference},
+    golden::{PROMPTS, golden},
     model::default_model,
 };
-use serde_json::Value;
-
-const PROMPTS: [&str; 3] = ["p1", "p2", "p3"];
-
-struct Golden {
-    ids: Vec<TokenId>,
-    logits: Vec<f32>,
-    greedy: Vec<TokenId>,
-}
-
-fn data(file: &str) -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/smollm2/");
-    std::fs::read(format!("{path}{file}")).unwrap()
-}
-
-fn golden(prompt: &str) -> Golden {
-    let json: Value = serde_json::from_slice(&data("smollm2_golden.json")).unwrap();
-    let ids = |key: &str| {
-        let ids = json[prompt][key].as_array().unwrap();
-        ids.iter()
-            .map(|id| TokenId(id.as_u64().unwrap() as u32))
-            .collect()
-    };
-    let raw = data(&format!("smollm2_{prompt}_last_logits.f32"));
-    let logits = raw
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|b| f32::from_le_bytes(*b))
-        .collect();
-    Golden {
-        ids: ids("ids"),
-        logits,
-        greedy: ids("greedy24_ids"),
-    }
-}
 
 fn session(model: &Model, exact: bool) -> Session {
     let kv = if exact { KvType::F32 } else { KvType::F16 };

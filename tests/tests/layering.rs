@@ -9,15 +9,18 @@ use std::process::Command;
 /// Package → the packages of this workspace that it may depend on, in any way. `None`: all.
 const ARROWS: [(&str, Option<&[&str]>); 7] = [
     ("puna-kernels", Some(&[])),
-    // Nothing but the tests may know it: it is C++.
+    // Nothing but the tests and one feature of puna-core may know it: it is C++.
     ("puna-ggml-sys", Some(&[])),
-    ("puna-core", Some(&["puna-kernels"])),
+    ("puna-core", Some(&["puna-kernels", "puna-ggml-sys"])),
     ("puna-cli", Some(&["puna-core"])),
     ("puna-tests", None),
     ("xtask", Some(&[])),
     // Loaded by an emulator that `xtask` starts.
     ("puna-icount", Some(&[])),
 ];
+
+/// The arrows that only a feature may draw.
+const OPTIONAL: [(&str, &str); 1] = [("puna-core", "puna-ggml-sys")];
 
 /// What the runtime, `puna-core` and all below it, must not need: a C or C++ compiler, an async
 /// runtime, a language binding, the network.
@@ -81,8 +84,15 @@ fn root() -> &'static Path {
         .expect("tests/ is in the workspace")
 }
 
-/// What `cargo metadata` says of the workspace's packages: name → (dependency, kind).
-fn dependencies() -> BTreeMap<String, Vec<(String, String)>> {
+/// A dependency of one of the workspace's packages.
+struct Dependency {
+    name: String,
+    kind: String,
+    optional: bool,
+}
+
+/// What `cargo metadata` says of the workspace's packages: name → dependencies.
+fn dependencies() -> BTreeMap<String, Vec<Dependency>> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
         .args([
@@ -104,7 +114,11 @@ fn dependencies() -> BTreeMap<String, Vec<(String, String)>> {
     let list = |value: &serde_json::Value| value.as_array().expect("an array").clone();
     let package = |package: &serde_json::Value| {
         let dependencies = list(&package["dependencies"]).into_iter();
-        let named = dependencies.map(|d| (text(&d["name"]), text(&d["kind"])));
+        let named = dependencies.map(|d| Dependency {
+            name: text(&d["name"]),
+            kind: text(&d["kind"]),
+            optional: d["optional"] == true,
+        });
         (text(&package["name"]), named.collect())
     };
     list(&metadata["packages"]).iter().map(package).collect()
@@ -118,18 +132,26 @@ fn arrows_point_downwards() {
     assert_eq!(names, placed, "every package has a place in ARROWS");
     for (from, allowed) in ARROWS {
         let Some(allowed) = allowed else { continue };
-        for (to, kind) in &packages[from] {
-            let ours = names.contains(to.as_str());
-            let ok = !ours || allowed.contains(&to.as_str());
+        for Dependency {
+            name,
+            kind,
+            optional,
+        } in &packages[from]
+        {
+            let to = name.as_str();
+            let ok = !names.contains(to) || allowed.contains(&to);
             assert!(ok, "{from} → {to} ({kind}) is not one of the arrows");
+            let ok = *optional || !OPTIONAL.contains(&(from, to));
+            assert!(ok, "{from} → {to} ({kind}) must be optional");
         }
     }
 }
 
 #[test]
 fn the_runtime_needs_no_c_compiler_no_async_runtime_and_no_network() {
-    // Cargo.lock knows every platform's packages; it does not say which are for tests, but the
-    // only tests' packages that it lists are those of the workspace itself, left out here.
+    // Cargo.lock knows every platform's packages; it does not say which are for tests or which are
+    // optional, but of these it lists only those of the workspace itself, left out here. What the
+    // default features add to them, the tests below see.
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
     let lock: toml::Table = lock.parse().expect("TOML");
     let text = |value: &toml::Value| value.as_str().expect("a string").to_owned();
@@ -144,8 +166,9 @@ fn the_runtime_needs_no_c_compiler_no_async_runtime_and_no_network() {
             .extend(list);
     }
     for (package, dependencies) in dependencies() {
-        let not_dev = dependencies.into_iter().filter(|(_, kind)| kind != "dev");
-        needs.insert(package, not_dev.map(|(name, _)| name).collect());
+        let needed = dependencies.into_iter();
+        let needed = needed.filter(|d| d.kind != "dev" && !d.optional);
+        needs.insert(package, needed.map(|d| d.name).collect());
     }
 
     let mut why = BTreeMap::from([("puna-core".to_owned(), "puna-core".to_owned())]);
@@ -198,12 +221,28 @@ fn compiled(arguments: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn the_default_build_compiles_no_c() {
-    for arguments in [&[][..], &["-p", "puna-core"], &["-p", "puna-cli"]] {
+    let everywhere = ["-p", "puna-core", "-p", "puna-cli", "--target", "all"];
+    for arguments in [
+        &[][..],
+        &["-p", "puna-core"],
+        &["-p", "puna-cli"],
+        &everywhere,
+    ] {
         let compiled = compiled(arguments);
         assert!(compiled.contains("puna-kernels"), "the tree is whole");
         assert!(!compiled.contains("puna-ggml-sys"), "{arguments:?}");
         for builder in C_BUILDERS {
             assert!(!compiled.contains(builder), "{arguments:?}: {builder}");
+        }
+    }
+}
+
+#[test]
+fn the_feature_ggml_is_what_adds_the_bindings() {
+    for package in ["puna-core", "puna-cli"] {
+        for feature in ["ggml", "ggml-system"] {
+            let compiled = compiled(&["-p", package, "--features", feature]);
+            assert!(compiled.contains("puna-ggml-sys"), "{package}, {feature}");
         }
     }
 }

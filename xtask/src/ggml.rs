@@ -1,9 +1,12 @@
-//! The ggml leg: builds ggml from the source that a crate carries, and holds our kernels to it.
+//! The ggml leg: builds ggml from the source that a crate carries, holds our kernels to it, and tests it as
+//! a backend.
 
 use crate::apt::{self, Package};
 use crate::cargo;
+use crate::model;
 use crate::report::{Outcome, Report};
 use anyhow::Result;
+use std::path::Path;
 
 /// What building ggml and reading its headers takes. Debian's gcc 12 miscompiles ggml's AMX code.
 const TOOLS: [Package; 5] = [
@@ -36,7 +39,7 @@ pub fn install_tools() -> Result<Option<String>> {
 }
 
 /// Clippy and tests of what is compiled only with ggml.
-pub fn run(report: &mut Report) {
+pub fn run(report: &mut Report, model: Option<&Path>) {
     match install_tools() {
         Ok(None) => {}
         Ok(Some(why)) => return report.leg("ggml", || Ok(Outcome::NotRun(why))),
@@ -47,7 +50,12 @@ pub fn run(report: &mut Report) {
     report.leg("ggml tests", || {
         let mut command = cargo::cargo();
         command.arg("test").args(select);
-        cargo::count_tests(command.args(["--test", "ggml_oracle", "--test", "compare_parts"]))
+        if let Some(model) = model {
+            command.env(model::VARIABLE, model);
+        }
+        let tests = ["ggml_oracle", "ggml_backend", "compare_parts"];
+        let tests = tests.iter().flat_map(|test| ["--test", test]);
+        cargo::count_tests(command.arg("--no-fail-fast").args(tests))
     });
     report.leg("ggml clippy", || {
         let mut command = cargo::cargo();

@@ -28,7 +28,7 @@ enum Task {
     Test,
     /// Formatting and clippy
     Lint,
-    /// Our kernels held to ggml, which is built for it
+    /// Our kernels held to ggml, which is built for it, and ggml as a backend
     Ggml,
     /// Tests for aarch64, one run for each tier, under qemu where this machine is not an ARM
     Arm(arm::Args),
@@ -45,12 +45,15 @@ fn main() -> Result<ExitCode> {
             cargo::lint(&mut report);
             let model = model::fetch(&mut report);
             report.leg("native tests", || cargo::native_tests(model.as_deref()));
-            ggml::run(&mut report);
+            ggml::run(&mut report, model.as_deref());
             arm::run(&mut report, &arm::Args::default());
             arm_cost::run(&mut report, &arm_cost::Args::check());
         }
         Task::Lint => cargo::lint(&mut report),
-        Task::Ggml => ggml::run(&mut report),
+        Task::Ggml => {
+            let model = model::fetch(&mut report);
+            ggml::run(&mut report, model.as_deref());
+        }
         Task::Arm(args) => arm::run(&mut report, &args),
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),

@@ -1,6 +1,6 @@
 //! Wrong command lines and wrong files.
 
-use crate::common::{assert_usage, data, error, puna, with_model};
+use crate::common::{assert_usage, data, error, puna, stdout, with_model};
 
 #[test]
 fn a_wrong_command_line_is_exit_2() {
@@ -96,6 +96,19 @@ fn numbers_that_do_not_fit_the_model_are_told() {
 fn nothing_piped_in_is_an_error() {
     let said = error(&mut with_model("chat"));
     assert!(said.contains("stdin is empty"), "{said}");
+}
+
+#[test]
+fn the_backend_ggml_is_there_only_in_a_build_with_it() {
+    let mut run = with_model("run");
+    run.args(["-p", "a", "-n", "1", "--backend", "ggml"]);
+    if cfg!(any(feature = "ggml", feature = "ggml-system")) {
+        assert!(!stdout(&mut run).is_empty());
+        return;
+    }
+    let said = error(&mut run);
+    let remedy = "cargo build --release --features ggml";
+    assert!(said.contains(remedy), "{said}");
 }
 
 #[test]

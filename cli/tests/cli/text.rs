@@ -55,6 +55,7 @@ fn run_goes_on_as_transformers_does() {
         [
             "kv_bytes",
             "peak_rss_bytes",
+            "rearranged_bytes",
             "scratch_bytes",
             "weights_bytes"
         ]

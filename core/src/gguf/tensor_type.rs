@@ -118,6 +118,14 @@ impl GgmlType {
         })
     }
 
+    /// Whether ggml has products with matrices of this type: the others are integers, doubles, and what
+    /// only activations are.
+    #[must_use]
+    pub const fn ggml_multiplies(self) -> bool {
+        use GgmlType::{F64, I8, I16, I32, I64, Q8_1, Q8_K};
+        !matches!(self, I8 | I16 | I32 | I64 | F64 | Q8_1 | Q8_K)
+    }
+
     /// Bytes of `n` elements; `None` if they are not whole blocks or too many to count.
     #[must_use]
     pub const fn bytes_of(self, n: u64) -> Option<u64> {

@@ -1,5 +1,6 @@
 //! Why a model cannot be run.
 
+use super::Backend;
 use crate::{gguf::GgmlType, gguf::GgufError, tokenizer::TokenizerError};
 
 /// Why a file that is valid GGUF is not a model that this crate runs.
@@ -48,18 +49,37 @@ pub enum ModelError {
         had: [u64; 2],
     },
     /// A tensor of a type without kernels, or one that makes no sense at its place.
-    #[error("model: tensor {name} has type {ty}, which cannot be run here")]
+    #[error("model: tensor {name} has type {ty}, which cannot be run here{}", remedy(*by))]
     TensorType {
         /// Its name.
         name: String,
         /// Its type.
         ty: GgmlType,
+        /// The backend that can run it, if there is one.
+        by: Option<Backend>,
     },
     /// A tensor that this architecture does not use: ignoring it would compute something else.
     #[error("model: tensor {name} is not part of the llama architecture")]
     UnknownTensor {
         /// Its name, escaped and shortened.
         name: String,
+    },
+    /// A backend that was left out of this build.
+    #[error(
+        "model: this build has no backend {name}; `cargo build --release --features {name}` makes one",
+        name = backend.name()
+    )]
+    NoBackend {
+        /// What was asked for.
+        backend: Backend,
+    },
+    /// The system has no room for the form in which the backend wants a matrix.
+    #[error("model: no memory to rearrange the {bytes} bytes of tensor {name}")]
+    NoMemory {
+        /// Its name.
+        name: String,
+        /// Its bytes in the file.
+        bytes: u64,
     },
     /// The norms or biases hold NaN or an infinity.
     #[error("model: tensor {name} is not finite at element {index}")]
@@ -72,6 +92,14 @@ pub enum ModelError {
     /// `PUNA_ISA` names an instruction set that is not there.
     #[error("PUNA_ISA: {0}")]
     Isa(#[from] IsaError),
+}
+
+/// What to do about a type without kernels.
+fn remedy(by: Option<Backend>) -> String {
+    match by.map(Backend::name) {
+        Some(name) => format!("; `--backend {name}` of a build with `--features {name}` can"),
+        None => String::new(),
+    }
 }
 
 /// A forced instruction set that this CPU does not have.

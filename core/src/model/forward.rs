@@ -10,7 +10,7 @@
 //! logits = W_output rms_norm(x)                           (n_vocab)
 //! ```
 
-use puna_kernels::{Kernels, dequantize};
+use puna_kernels::Kernels;
 
 use super::{
     Config, Weights,
@@ -20,7 +20,7 @@ use super::{
     scratch::{Buffers, Scratch},
     weights::Layer,
 };
-use crate::{cancel::Cancel, gguf::Gguf, kv_cache::KvCache, pool::Pool, tokenizer::TokenId};
+use crate::{cancel::Cancel, ggml, gguf::Gguf, kv_cache::KvCache, pool::Pool, tokenizer::TokenId};
 
 /// The work was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) struct Forward<'a> {
     pub kv: &'a mut KvCache,
     pub scratch: &'a mut Scratch,
     pub cancel: &'a Cancel,
+    /// Multiplies matrices instead of our kernels.
+    pub engine: Option<&'a ggml::Engine>,
     /// Dequantized weights and `f32` activations instead of integer products.
     pub exact: bool,
 }
@@ -52,7 +54,7 @@ impl Forward<'_> {
         for (token, x) in tokens.iter().zip(s.x.chunks_exact_mut(c.n_embd)) {
             let embedding = &self.weights.token_embd;
             let row = token.0 as usize;
-            dequantize(embedding.ty(), embedding.rows(self.gguf, row..row + 1), x);
+            embedding.dequantize(self.gguf, row..row + 1, x);
         }
         let angles = n * c.rope_dim / 2;
         let freqs = self.weights.rope_freqs.as_deref();
@@ -95,6 +97,7 @@ impl Forward<'_> {
             pool: self.pool,
             workers: &self.scratch.workers,
             cancel: self.cancel,
+            engine: self.engine,
             exact: self.exact,
         };
         (machine, &mut self.scratch.buffers, self.kv)

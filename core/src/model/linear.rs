@@ -1,14 +1,17 @@
 //! Matrix products of the forward pass, shared out over the threads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use puna_kernels::{ActRows, ActType, Kernels, TileMut, WeightType, dequantize, tiles};
+use puna_kernels::{ActRows, ActType, Kernels, TileMut, WeightType, tiles};
 
 use super::{
     scratch::{ActSet, EXACT_ROWS, Worker},
     weights::Linear,
 };
-use crate::{cancel::Cancel, gguf::Gguf, pool::Pool};
+use crate::{cancel::Cancel, ggml, gguf::Gguf, pool::Pool};
 
 /// What every product needs.
 #[derive(Clone, Copy)]
@@ -18,6 +21,8 @@ pub(super) struct Machine<'a> {
     pub pool: &'a Pool,
     pub workers: &'a [Mutex<Worker>],
     pub cancel: &'a Cancel,
+    /// Multiplies matrices instead of our kernels; never the exact ones.
+    pub engine: Option<&'a ggml::Engine>,
     /// Weights as `f32`, activations as they are.
     pub exact: bool,
 }
@@ -35,8 +40,7 @@ fn any_nan(x: &[f32]) -> bool {
 impl Machine<'_> {
     /// `y = W x + b` for each of `outs`: `x` has shape `(n, k)`, each `y` `(n, n_out)`.
     ///
-    /// `x` is quantized once in each form that the matrices take. When cancelled, what `y` holds is
-    /// unspecified.
+    /// When cancelled, what `y` holds is unspecified.
     pub fn project<const N: usize>(
         &self,
         acts: &mut ActSet,
@@ -44,10 +48,59 @@ impl Machine<'_> {
         mut outs: [(&Linear, &mut [f32]); N],
     ) {
         let k = outs[0].0.weight.n_cols();
+        match self.engine {
+            Some(engine) => self.project_by(engine, x, &mut outs),
+            None => self.project_here(acts, x, k, &mut outs),
+        }
+        // Integers cannot say NaN: what quantizing hid is put back, so that broken weights show.
+        for (t, _) in x.chunks(k).enumerate().filter(|(_, x)| any_nan(x)) {
+            for (linear, y) in &mut outs {
+                let n_out = linear.weight.n_rows();
+                y[t * n_out..(t + 1) * n_out].fill(f32::NAN);
+            }
+        }
+    }
+
+    /// [`project`](Self::project) with ggml's kernels and threads, all matrices in one graph: its threads
+    /// wake once. They sleep otherwise, and ours sleep meanwhile.
+    fn project_by<const N: usize>(
+        &self,
+        engine: &ggml::Engine,
+        x: &[f32],
+        outs: &mut [(&Linear, &mut [f32]); N],
+    ) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        let products = outs.each_mut().map(|(linear, y)| {
+            let matrix = linear.ggml.as_ref();
+            let matrix = matrix.expect("every matrix of Backend::Ggml is prepared");
+            let bytes = linear.weight.rows(self.gguf, 0..linear.weight.n_rows());
+            (matrix, bytes, &mut **y)
+        });
+        engine.products(x, products);
+        for (linear, y) in outs {
+            if let Some(bias) = &linear.bias {
+                for y in y.chunks_exact_mut(bias.len()) {
+                    self.kernels.add(y, bias);
+                }
+            }
+        }
+    }
+
+    /// [`project`](Self::project) with our kernels: `x` is quantized once in each form that the matrices
+    /// take.
+    fn project_here<const N: usize>(
+        &self,
+        acts: &mut ActSet,
+        x: &[f32],
+        k: usize,
+        outs: &mut [(&Linear, &mut [f32]); N],
+    ) {
         if !self.exact {
             let mut done = [ActType::F32; N];
             for (i, (linear, _)) in outs.iter().enumerate() {
-                let ty = linear.weight.ty().act_type();
+                let ty = linear.weight_type().act_type();
                 if ty != ActType::F32 && !done[..i].contains(&ty) {
                     self.quantize(acts, ty, x, k);
                 }
@@ -71,11 +124,12 @@ impl Machine<'_> {
                 if self.cancel.is_cancelled() {
                     return;
                 }
-                let ty = linear.weight.ty();
-                let rows = linear.weight.rows(self.gguf, first..first + tile.m());
+                let rows = first..first + tile.m();
                 if self.exact {
-                    self.exact_product(worker, ty, rows, x, k, &mut tile);
+                    self.exact_product(worker, linear, rows, x, &mut tile);
                 } else {
+                    let ty = linear.weight_type();
+                    let rows = linear.weight.rows(self.gguf, rows);
                     let x = match ty.act_type() {
                         ActType::F32 => ActRows::from_f32(x, k),
                         form => acts.get(form).rows(form, n, k),
@@ -89,13 +143,6 @@ impl Machine<'_> {
                     }
                 }
             });
-        // Integers cannot say NaN: what quantizing hid is put back, so that broken weights show.
-        for (t, _) in x.chunks(k).enumerate().filter(|(_, x)| any_nan(x)) {
-            for (linear, y) in &mut outs {
-                let n_out = linear.weight.n_rows();
-                y[t * n_out..(t + 1) * n_out].fill(f32::NAN);
-            }
-        }
     }
 
     /// `x`, shape `(n, k)`, into form `ty`.
@@ -117,17 +164,17 @@ impl Machine<'_> {
     fn exact_product(
         &self,
         worker: usize,
-        ty: WeightType,
-        rows: &[u8],
+        linear: &Linear,
+        rows: Range<usize>,
         x: &[f32],
-        k: usize,
         tile: &mut TileMut<'_>,
     ) {
+        let k = linear.weight.n_cols();
         let mut worker = lock(&self.workers[worker]);
         let weights = &mut worker.weights;
         weights.resize(EXACT_ROWS * k, 0.0);
         let weights = &mut weights[..tile.m() * k];
-        dequantize(ty, rows, weights);
+        linear.weight.dequantize(self.gguf, rows, weights);
         let x = ActRows::from_f32(x, k);
         self.kernels
             .matmul(WeightType::F32, bytemuck::cast_slice(weights), x, tile);

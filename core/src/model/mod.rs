@@ -1,6 +1,7 @@
 //! The `llama` architecture: LLaMA 1, Llama 2 and 3, TinyLlama, Mistral, SmolLM2.
 
 mod attention;
+mod backend;
 mod config;
 mod error;
 pub(crate) mod forward;
@@ -13,11 +14,19 @@ use std::{path::Path, sync::Arc};
 
 use puna_kernels::{ActType, Kernels};
 
+pub use backend::Backend;
 pub use config::Config;
 pub use error::{IsaError, ModelError};
 pub use weights::{Layer, Linear, Weights};
 
 use crate::{gguf::Gguf, tokenizer::Tokenizer};
+
+/// How a model is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ModelOptions {
+    /// What multiplies its matrices.
+    pub backend: Backend,
+}
 
 /// An open model: the mapped file, its vocabulary, and where each weight lies.
 ///
@@ -34,6 +43,7 @@ struct File {
     config: Config,
     weights: Weights,
     tokenizer: Tokenizer,
+    backend: Backend,
 }
 
 impl Model {
@@ -42,7 +52,15 @@ impl Model {
     /// # Errors
     /// [`ModelError`]: the file cannot be read, is not valid, or is not a model that can be run here.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        Self::from_gguf(Gguf::open(path)?)
+        Self::open_with(path, &ModelOptions::default())
+    }
+
+    /// As [`open`](Self::open), with options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`ModelError::NoBackend`].
+    pub fn open_with(path: &Path, options: &ModelOptions) -> Result<Self, ModelError> {
+        Self::from_gguf_with(Gguf::open(path)?, options)
     }
 
     /// As [`open`](Self::open), of a file that is already mapped.
@@ -52,20 +70,34 @@ impl Model {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_gguf(gguf: Gguf) -> Result<Self, ModelError> {
+        Self::from_gguf_with(gguf, &ModelOptions::default())
+    }
+
+    /// As [`from_gguf`](Self::from_gguf), with options.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn from_gguf_with(gguf: Gguf, options: &ModelOptions) -> Result<Self, ModelError> {
+        let backend = options.backend;
         let config = Config::from_gguf(&gguf)?;
-        let weights = Weights::from_gguf(&gguf, &config)?;
+        let weights = Weights::from_gguf(&gguf, &config, backend)?;
         let tokenizer = Tokenizer::from_gguf(&gguf)?;
         let kernels = match std::env::var("PUNA_ISA") {
             Ok(name) => Kernels::named(&name).map_err(IsaError)?,
             Err(_) => Kernels::best(),
         };
-        log::debug!("kernels: {}", kernels.isa().name());
+        log::debug!(
+            "backend {}, kernels: {}",
+            backend.name(),
+            kernels.isa().name()
+        );
         Ok(Self {
             file: Arc::new(File {
                 gguf,
                 config,
                 weights,
                 tokenizer,
+                backend,
             }),
             kernels: Arc::new(kernels),
         })
@@ -104,29 +136,39 @@ impl Model {
         &self.file.tokenizer
     }
 
+    /// What multiplies the matrices.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.file.backend
+    }
+
     /// The kernels in use.
     #[must_use]
     pub fn kernels(&self) -> &Kernels {
         &self.kernels
     }
 
-    /// The forms in which activations meet this model's matrices, each once.
+    /// The forms in which activations meet this model's matrices, each once; none where our kernels do
+    /// not multiply them.
     #[must_use]
     pub fn activation_forms(&self) -> Vec<ActType> {
-        let weights = self.weights();
-        let matrices = weights.layers.iter().flat_map(|l| {
-            let attention = [&l.attn_q, &l.attn_k, &l.attn_v, &l.attn_output];
-            attention
-                .into_iter()
-                .chain([&l.ffn_gate, &l.ffn_up, &l.ffn_down])
-        });
         let mut forms = Vec::new();
-        for linear in matrices.chain([&weights.output]) {
-            let form = linear.weight.ty().act_type();
-            if form != ActType::F32 && !forms.contains(&form) {
-                forms.push(form);
+        if self.backend() == Backend::Puna {
+            for linear in self.weights().matrices() {
+                let form = linear.weight_type().act_type();
+                if form != ActType::F32 && !forms.contains(&form) {
+                    forms.push(form);
+                }
             }
         }
         forms
+    }
+
+    /// Bytes of the weights that the backend keeps rearranged, besides those in the file.
+    #[must_use]
+    pub fn rearranged_bytes(&self) -> u64 {
+        let matrices = self.weights().matrices();
+        let bytes = matrices.filter_map(|linear| linear.ggml.as_ref());
+        bytes.map(|matrix| matrix.bytes() as u64).sum()
     }
 }

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use puna_kernels::{WeightType, dequantize};
 
-use super::{Config, ModelError};
+use super::{Backend, Config, ModelError};
 use crate::{
+    ggml,
     gguf::{Gguf, TensorInfo, shown},
     tensor::{QMatrix, weight_type},
 };
@@ -17,6 +18,16 @@ pub struct Linear {
     pub weight: QMatrix,
     /// `n_out` numbers.
     pub bias: Option<Vec<f32>>,
+    /// The matrix as ggml takes it, with [`Backend::Ggml`].
+    pub(super) ggml: Option<ggml::Matrix>,
+}
+
+impl Linear {
+    /// The type of a matrix that our kernels multiply.
+    pub(super) fn weight_type(&self) -> WeightType {
+        let ty = self.weight.weight_type();
+        ty.expect("every matrix of Backend::Puna has kernels")
+    }
 }
 
 /// One layer; GGUF calls it a block.
@@ -61,13 +72,18 @@ impl Weights {
     /// Finds and checks every tensor of the architecture.
     ///
     /// # Errors
-    /// [`ModelError`] for a tensor that is missing, of the wrong shape or type, or unknown.
-    pub fn from_gguf(gguf: &Gguf, config: &Config) -> Result<Self, ModelError> {
+    /// [`ModelError`] for a tensor that is missing, of the wrong shape or type, or unknown; and where
+    /// the backend is not in this build, or has no memory for what it rearranges.
+    pub fn from_gguf(gguf: &Gguf, config: &Config, backend: Backend) -> Result<Self, ModelError> {
+        if !backend.is_available() {
+            return Err(ModelError::NoBackend { backend });
+        }
         if gguf.tensors().len() == 0 {
             return Err(ModelError::NoTensors);
         }
         let mut file = Finder {
             gguf,
+            backend,
             seen: HashSet::new(),
         };
         let c = config;
@@ -92,10 +108,7 @@ impl Weights {
         let output_norm = file.vector("output_norm.weight", c.n_embd)?;
         let output = match gguf.tensor("output.weight") {
             Some(_) => file.linear("output", c.n_embd, c.n_vocab)?,
-            None => Linear {
-                weight: token_embd.clone(),
-                bias: None,
-            },
+            None => file.with_bias("token_embd.weight", token_embd.clone(), None)?,
         };
         let rope_freqs = match gguf.tensor("rope_freqs.weight") {
             Some(_) => Some(file.vector("rope_freqs.weight", c.rope_dim / 2)?),
@@ -116,8 +129,21 @@ impl Weights {
     }
 }
 
+impl Weights {
+    /// The matrices that meet activations: all but the embedding.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &Linear> {
+        let layers = self.layers.iter().flat_map(|l| {
+            let attention = [&l.attn_q, &l.attn_k, &l.attn_v, &l.attn_output];
+            let ffn = [&l.ffn_gate, &l.ffn_up, &l.ffn_down];
+            attention.into_iter().chain(ffn)
+        });
+        layers.chain([&self.output])
+    }
+}
+
 struct Finder<'a> {
     gguf: &'a Gguf,
+    backend: Backend,
     seen: HashSet<String>,
 }
 
@@ -143,20 +169,45 @@ impl<'a> Finder<'a> {
 
     fn matrix(&mut self, name: &str, n_in: usize, n_out: usize) -> Result<QMatrix, ModelError> {
         let info = self.tensor(name, [n_in, n_out])?;
-        QMatrix::new(info).ok_or_else(|| ModelError::TensorType {
+        QMatrix::new(info, self.backend).ok_or_else(|| ModelError::TensorType {
             name: name.to_owned(),
             ty: info.ty(),
+            by: info.ty().ggml_multiplies().then_some(Backend::Ggml),
         })
     }
 
     fn linear(&mut self, part: &str, n_in: usize, n_out: usize) -> Result<Linear, ModelError> {
-        let weight = self.matrix(&format!("{part}.weight"), n_in, n_out)?;
+        let name = format!("{part}.weight");
+        let weight = self.matrix(&name, n_in, n_out)?;
         let bias = format!("{part}.bias");
         let bias = match self.gguf.tensor(&bias) {
             Some(_) => Some(self.vector(&bias, n_out)?),
             None => None,
         };
-        Ok(Linear { weight, bias })
+        self.with_bias(&name, weight, bias)
+    }
+
+    /// The matrix of tensor `name`, ready for the backend.
+    fn with_bias(
+        &self,
+        name: &str,
+        weight: QMatrix,
+        bias: Option<Vec<f32>>,
+    ) -> Result<Linear, ModelError> {
+        let ggml = match self.backend {
+            Backend::Puna => None,
+            Backend::Ggml => {
+                Some(
+                    weight
+                        .for_ggml(self.gguf)
+                        .ok_or_else(|| ModelError::NoMemory {
+                            name: name.to_owned(),
+                            bytes: weight.rows(self.gguf, 0..weight.n_rows()).len() as u64,
+                        })?,
+                )
+            }
+        };
+        Ok(Linear { weight, bias, ggml })
     }
 
     fn vector(&mut self, name: &str, n: usize) -> Result<Vec<f32>, ModelError> {
@@ -167,6 +218,7 @@ impl<'a> Finder<'a> {
                 return Err(ModelError::TensorType {
                     name: name.to_owned(),
                     ty: info.ty(),
+                    by: None,
                 });
             }
         };

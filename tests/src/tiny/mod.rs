@@ -8,7 +8,7 @@ mod weights;
 
 use puna_core::{
     gguf::{GgmlType, Gguf, OwnedValue, Writer},
-    model::{Model, ModelError},
+    model::{Backend, Model, ModelError, ModelOptions},
     tokenizer::TokenId,
 };
 use puna_kernels::WeightType;
@@ -315,7 +315,16 @@ impl Tiny {
     /// # Errors
     /// As [`Model::from_gguf`].
     pub fn open(&self) -> Result<Model, ModelError> {
-        Model::from_gguf(Gguf::from_bytes(self.bytes())?)
+        self.open_with(Backend::Puna)
+    }
+
+    /// Opens the file for a backend.
+    ///
+    /// # Errors
+    /// As [`Model::from_gguf_with`].
+    pub fn open_with(&self, backend: Backend) -> Result<Model, ModelError> {
+        let gguf = Gguf::from_bytes(self.bytes())?;
+        Model::from_gguf_with(gguf, &ModelOptions { backend })
     }
 
     /// Opens the file of a model that is as it was made.
