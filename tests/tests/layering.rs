@@ -24,7 +24,7 @@ const OPTIONAL: [(&str, &str); 1] = [("puna-core", "puna-ggml-sys")];
 
 /// What the runtime, `puna-core` and all below it, must not need: a C or C++ compiler, an async
 /// runtime, a language binding, the network.
-const UNWANTED: [&str; 19] = [
+const UNWANTED: [&str; 20] = [
     "async-executor",
     "async-std",
     "bindgen",
@@ -38,6 +38,7 @@ const UNWANTED: [&str; 19] = [
     "jni",
     "monoio",
     "nasm-rs",
+    "puna-ggml-sys",
     "reqwest",
     "smol",
     "socket2",
