@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::fs::read_to_string;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 /// Instructions that make a difference here, in the words of `/proc/cpuinfo`.
 const FLAGS: [&str; 20] = [
@@ -92,6 +93,29 @@ pub fn load() -> Option<[f64; 3]> {
     Some([numbers.next()?, numbers.next()?, numbers.next()?])
 }
 
+/// The part of all cores' time that somebody used during the next half second, while this program
+/// sleeps; `None` where the system does not say.
+pub fn busy() -> Option<f64> {
+    let before = cpu_time(&read_to_string("/proc/stat").ok()?)?;
+    std::thread::sleep(Duration::from_millis(500));
+    let after = cpu_time(&read_to_string("/proc/stat").ok()?)?;
+    let [all, idle] = [0, 1].map(|i| after[i].saturating_sub(before[i]) as f64);
+    (all > 0.0).then(|| 1.0 - idle / all)
+}
+
+/// Ticks of all kinds, and idle ones, of all cores, by the first line of `/proc/stat`.
+fn cpu_time(stat: &str) -> Option<[u64; 2]> {
+    let numbers = stat
+        .lines()
+        .next()?
+        .strip_prefix("cpu ")?
+        .split_whitespace();
+    // User, nice, system, idle, waiting for a disk, interrupts (two), taken by other machines.
+    let ticks: Vec<u64> = numbers.map_while(|n| n.parse().ok()).take(8).collect();
+    let idle = ticks.get(3)? + ticks.get(4)?;
+    Some([ticks.iter().sum(), idle])
+}
+
 /// Today, in UTC, such as `"2026-01-31"`.
 pub fn today() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
@@ -120,6 +144,14 @@ pub fn commit() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_are_counted() {
+        let stat = "cpu  10 1 5 100 20 2 3 4 9 9\ncpu0 1 2 3\n";
+        assert_eq!(cpu_time(stat), Some([145, 120]));
+        assert_eq!(cpu_time("cpu 1 2"), None);
+        assert_eq!(cpu_time(""), None);
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -48,8 +48,8 @@ struct Cli {
     args: Args,
 }
 
-/// A load average above this is somebody else's work.
-const BUSY: f64 = 0.5;
+/// More than this part of the machine's time is somebody else's work.
+const BUSY: f64 = 0.05;
 
 fn main() -> Result<()> {
     let args = Cli::parse().args;
@@ -71,10 +71,11 @@ fn main() -> Result<()> {
     if about::features().iter().any(|feature| feature == "OPENMP") {
         eprintln!("warning: this ggml runs on OpenMP, whose idle threads may take time from ours");
     }
-    if let Some([load, ..]) = head.load_at_start.filter(|[load, ..]| *load > BUSY) {
+    if let Some(busy) = head.busy_at_start.filter(|busy| *busy > BUSY) {
         eprintln!(
-            "warning: this machine is busy (load average {load:.1}): these figures say nothing. Threads that \
-             wait by spinning, as ggml's do, suffer most"
+            "warning: others use {:.0} % of this machine: these figures say nothing. Threads that wait by \
+             spinning, as ggml's do, suffer most",
+            100.0 * busy
         );
     }
     let cache = head.machine.last_cache_bytes;
@@ -84,6 +85,7 @@ fn main() -> Result<()> {
         limits.read_at_end = Some(memory::read_rate(limits.threads, cache));
     }
     head.load_at_end = machine::load();
+    head.busy_at_end = machine::busy();
     head.seconds = start.elapsed().as_secs_f64();
     let report = Report {
         head,
@@ -128,6 +130,8 @@ fn head(args: &Args, kernels: &Kernels) -> Head {
         machine: Machine::here(),
         load_at_start: machine::load(),
         load_at_end: None,
+        busy_at_start: machine::busy(),
+        busy_at_end: None,
         seconds_a_case: args.seconds,
         seconds: 0.0,
     }

@@ -40,15 +40,22 @@ fn head(report: &Report) -> String {
             load.map(|l| format!("{l:.2}")).join(", ")
         })
     };
+    let busy = |busy: Option<f64>| {
+        busy.map_or("unknown".to_owned(), |busy| {
+            format!("{:.0} %", 100.0 * busy)
+        })
+    };
     let mut text = format!(
-        "- {}; {} cores; last cache {} MiB; {}\n- load average {} at the start, {} at the end; {:.0} s in all, \
-         {} s a case\n- Puna at {}, tier `{}`\n- ggml {} ({}); {}\n",
+        "- {}; {} cores; last cache {} MiB; {}\n- load average {} at the start, {} at the end; used by others: {} \
+         and {}; {:.0} s in all, {} s a case\n- Puna at {}, tier `{}`\n- ggml {} ({}); {}\n",
         head.machine.cpu,
         head.machine.cores,
         head.machine.last_cache_bytes >> 20,
         head.machine.flags.join(" "),
         load(head.load_at_start),
         load(head.load_at_end),
+        busy(head.busy_at_start),
+        busy(head.busy_at_end),
         head.seconds,
         head.seconds_a_case,
         head.commit,
@@ -93,6 +100,7 @@ mod tests {
             "![Speed relative to ggml, by weight type](a.svg)",
             "A CPU; 2 cores; last cache 1 MiB; avx2",
             "load average 0.50, 0.25, 0.00 at the start, unknown at the end",
+            "used by others: 1 % and unknown; 61 s in all, 0.1 s a case",
             "2 threads: memory reads 80.0 GB/s (at the end 40.0), 128 GMAC/s of bytes by `add`",
             "## 1 thread: mean ratio",
             "| Q8_0 | 2.00 (2.00-2.00) | 1.00 (1.00-1.00) |",

@@ -26,6 +26,9 @@ pub struct Head {
     pub machine: Machine,
     pub load_at_start: Option<[f64; 3]>,
     pub load_at_end: Option<[f64; 3]>,
+    /// The part of all cores' time that others used just before and just after, where known.
+    pub busy_at_start: Option<f64>,
+    pub busy_at_end: Option<f64>,
     pub seconds_a_case: f64,
     /// Of all.
     pub seconds: f64,
@@ -195,6 +198,8 @@ pub mod tests {
             },
             load_at_start: Some([0.5, 0.25, 0.0]),
             load_at_end: None,
+            busy_at_start: Some(0.014),
+            busy_at_end: None,
             seconds_a_case: 0.1,
             seconds: 61.0,
         };
