@@ -14,10 +14,10 @@ use puna_kernels::{Activations, Kernels, TileMut, WeightType};
 const K: usize = 4096;
 /// Rows of the matrix that fits the second cache.
 const ROWS: usize = 256;
-/// Rows of a GEMM: few, so that a run is over before the scheduler takes the core away.
-const GEMM_ROWS: usize = 64;
+/// Rows of a GEMM: what a thread takes at a time.
+const GEMM_ROWS: usize = 256;
 /// Vectors of a GEMM.
-const VECTORS: usize = 64;
+const VECTORS: usize = 512;
 /// Bytes that no cache holds.
 const LARGE: usize = 192 << 20;
 /// Time given to one figure.
@@ -42,11 +42,11 @@ fn main() {
     let weights: Vec<u8> = (0..LARGE).map(|i| 0x20 + (i % 29) as u8).collect();
 
     println!(
-        "{:8} {:8} {:>12} {:>12} {:>12}",
+        "{:8} {:10} {:>12} {:>12} {:>12}",
         "type", "tier", "GEMV L2", "GEMV memory", "GEMM"
     );
     println!(
-        "{:8} {:8} {:>12} {:>12} {:>12}",
+        "{:8} {:10} {:>12} {:>12} {:>12}",
         "", "", "GB/s", "GB/s", "GMAC/s"
     );
     for ty in WeightType::ALL {
@@ -55,7 +55,7 @@ fn main() {
             if chosen(ty.name(), &types) && chosen(tier, &tiers) {
                 let [l2, memory, gemm] = measure(kernels, ty, &weights);
                 println!(
-                    "{:8} {tier:8} {l2:12.2} {memory:12.2} {gemm:12.2}",
+                    "{:8} {tier:10} {l2:12.2} {memory:12.2} {gemm:12.2}",
                     ty.name()
                 );
             }
@@ -98,6 +98,8 @@ fn measure(kernels: &Kernels, ty: WeightType, weights: &[u8]) -> [f64; 3] {
     });
     let memory = small.len() as f64 / seconds / 1e9;
 
+    let mut acts = Activations::default();
+    let x = acts.quantize(kernels, kernels.act_type(ty, VECTORS), &f, K);
     let small = &small[..GEMM_ROWS * ty.row_bytes(K)];
     let y = &mut y[..GEMM_ROWS * VECTORS];
     let seconds = best(|| kernels.matmul(ty, small, x, &mut TileMut::new(y, GEMM_ROWS)));

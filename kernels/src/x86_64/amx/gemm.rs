@@ -2,10 +2,13 @@
 
 use core::arch::x86_64::*;
 
-use super::tile::{Results, Tiles, VECTORS};
+use super::{
+    pack::{CHUNK, Packed},
+    tile::{Results, Tiles, VECTORS},
+};
 use crate::{
     activations::ActRows,
-    block::{Block, QK},
+    block::Block,
     tile::TileMut,
     x86_64::{
         avx512vnni::{
@@ -16,19 +19,21 @@ use crate::{
     },
 };
 
-/// Blocks in a panel: 20 KB.
-const CHUNK: usize = 32;
+/// Vectors that are packed at a time: 40 KB.
+const GROUP: usize = 128;
 
-/// Tiles that are under way while the sums of an earlier one are taken in: what a tile writes cannot be
-/// read before it has left for the cache.
-const AHEAD: usize = 3;
+/// Vectors whose accumulators are in registers together, for each of two sixteens of rows.
+const HALF: usize = VECTORS / 2;
+
+/// `CHUNK` blocks of `R` times sixteen rows, unpacked to signed bytes.
+type Panel<const R: usize> = [[Rows32; CHUNK]; R];
 
 /// `y[t][r] = row r · x[t]`: `w` holds `y.m()` rows, whole sixteens of them and none empty, and `x`
-/// holds `y.n()` vectors, whole sixteens of them.
+/// holds `y.n()` vectors.
 ///
-/// `CHUNK` blocks of sixteen rows are unpacked once, as signed bytes, into a panel that stays in the
-/// first cache, and meet every vector there; between chunks the accumulators rest in `y`. A tile holds
-/// the sums of one block, because every block has scales of its own.
+/// `CHUNK` blocks of a group of vectors are packed, then those of 32 rows unpacked, and there they meet:
+/// first all products as tiles, one for each block because every block has scales of its own, then the
+/// sums in vector registers. Between chunks the accumulators rest in `y`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 pub(super) fn gemm<B: Block, const MIN: bool>(
@@ -41,80 +46,129 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
     let blocks = w.len() / m;
     let all = View32::<MIN>::new(x.all, 0, n * blocks);
     let tiles = Tiles::new();
-    let mut panel = [Rows32::empty(); CHUNK];
-    let mut sums = [Results([[0; 16]; VECTORS]); AHEAD + 1];
-    for r in (0..m).step_by(ROWS) {
-        let rows = sixteen_rows(w, r, blocks);
+    let mut acts = [const { Packed::EMPTY }; GROUP / VECTORS];
+    let mut panel = [[Rows32::empty(); CHUNK]; 2];
+    let mut sums = [[Results([[0; 16]; VECTORS]); CHUNK]; 2];
+    for group in (0..n).step_by(GROUP) {
+        let n = n.min(group + GROUP);
         for first in (0..blocks).step_by(CHUNK) {
-            let panel = &mut panel[..CHUNK.min(blocks - first)];
-            for (i, u) in panel.iter_mut().enumerate() {
-                *u = unpack(rows.map(|row| &row[first + i]));
+            let len = CHUNK.min(blocks - first);
+            for (acts, t) in acts.iter_mut().zip((group..n).step_by(VECTORS)) {
+                acts.fill(&all, (t, n - t), (first, len), blocks);
             }
-            for t in (0..n).step_by(VECTORS) {
-                run(&tiles, &mut sums, panel, &all, y, (t, r, first, blocks));
+            for r in (0..m).step_by(2 * ROWS) {
+                let double = r + ROWS < m;
+                for (half, panel) in panel.iter_mut().enumerate().take(1 + double as usize) {
+                    let rows = sixteen_rows(w, r + half * ROWS, blocks);
+                    for (i, u) in panel.iter_mut().enumerate().take(len) {
+                        *u = unpack(rows.map(|row| &row[first + i]));
+                    }
+                }
+                for (acts, t) in acts.iter().zip((group..n).step_by(VECTORS)) {
+                    let place = (t, n, r, first > 0, len);
+                    if double {
+                        run::<MIN, 2>(&tiles, &mut sums, &panel, acts, y, place);
+                    } else {
+                        let (panel, sums) = (panel.first_chunk(), sums.first_chunk_mut());
+                        let (Some(panel), Some(sums)) = (panel, sums) else {
+                            unreachable!("two hold one")
+                        };
+                        run::<MIN, 1>(&tiles, sums, panel, acts, y, place);
+                    }
+                }
             }
         }
     }
 }
 
-/// Takes a panel into the accumulators of vectors `t .. t + 16` of `x` and rows `r .. r + 16`; the
-/// panel's first block is block `first` of the rows' `blocks`.
+/// Takes `len` blocks of a panel into the accumulators of vectors `t .. t + 16`, of which those below
+/// `n` are there, and rows from `r`; the accumulators start from `y` if `add`, else from 0.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn run<const MIN: bool>(
+fn run<const MIN: bool, const R: usize>(
     tiles: &Tiles,
-    sums: &mut [Results; AHEAD + 1],
-    panel: &[Rows32],
-    x: &View32<'_, MIN>,
+    sums: &mut [[Results; CHUNK]; R],
+    panel: &Panel<R>,
+    x: &Packed,
     y: &mut TileMut<'_>,
-    (t, r, first, blocks): (usize, usize, usize, usize),
+    (t, n, r, add, len): (usize, usize, usize, bool, usize),
 ) {
-    let start = t * blocks + first;
-    let [x_low, x_high]: [[View32<'_, MIN>; VECTORS / 2]; 2] = [0, VECTORS / 2]
-        .map(|half| std::array::from_fn(|v| x.part(start + (half + v) * blocks, panel.len())));
-    let mut low = [_mm512_setzero_ps(); VECTORS / 2];
-    let mut high = low;
-    if first > 0 {
-        for (v, acc) in low.iter_mut().chain(&mut high).enumerate() {
-            *acc = load_ps(&y.row(t + v)[r..].as_chunks().0[0]);
+    assert!(len <= CHUNK);
+    for i in 0..len {
+        tiles.load_vectors(&x.qs[i]);
+        for (panel, sums) in panel.iter().zip(&mut *sums) {
+            tiles.products(&panel[i].w, &mut sums[i]);
         }
     }
-    let qs = x.qs[start..].as_flattened();
-    for (i, u) in panel.iter().enumerate().take(AHEAD) {
-        tiles.products(&qs[i * QK..], blocks * QK, &u.w, &mut sums[i]);
-    }
-    for (i, u) in panel.iter().enumerate() {
-        if let Some(u) = panel.get(i + AHEAD) {
-            let i = i + AHEAD;
-            let out = &mut sums[i % (AHEAD + 1)];
-            tiles.products(&qs[i * QK..], blocks * QK, &u.w, out);
+    for half in [0, HALF] {
+        let there = n.saturating_sub(t + half).min(HALF);
+        let place = (t + half, there, r);
+        let mut acc = if add {
+            start(y, place)
+        } else {
+            [[_mm512_setzero_ps(); R]; HALF]
+        };
+        for i in 0..len {
+            let ds = &x.d[i].as_chunks::<HALF>().0[half / HALF];
+            let ss = &x.s[i].as_chunks::<HALF>().0[half / HALF];
+            for h in 0..R {
+                let w = &panel[h][i];
+                let sums = &sums[h][i].0.as_chunks::<HALF>().0[half / HALF];
+                for v in 0..HALF {
+                    let d = _mm512_mul_ps(w.d, _mm512_set1_ps(ds[v]));
+                    let sum = _mm512_cvtepi32_ps(load_i32(&sums[v]));
+                    acc[v][h] = _mm512_fmadd_ps(d, sum, acc[v][h]);
+                    if MIN {
+                        acc[v][h] = _mm512_fmadd_ps(w.m, _mm512_set1_ps(ss[v]), acc[v][h]);
+                    }
+                }
+            }
         }
-        let (sums, _) = sums[i % (AHEAD + 1)].0.as_chunks::<{ VECTORS / 2 }>();
-        low = take_in(low, &sums[0], u, &x_low, i);
-        high = take_in(high, &sums[1], u, &x_high, i);
-    }
-    for (v, acc) in low.into_iter().chain(high).enumerate() {
-        store_ps(&mut y.row(t + v)[r..].as_chunks_mut().0[0], acc);
+        rest(y, place, acc);
     }
 }
 
-/// `acc = fma(d_w * d_x, Σ, acc)`, then, for types with a minimum, `acc = fma(m, s, acc)`, of block `i`
-/// of eight vectors.
+/// The accumulators of `there` vectors from `t` and rows from `r`; of vectors that are not there, 0.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn take_in<const MIN: bool>(
-    mut acc: [__m512; VECTORS / 2],
-    sums: &[[i32; 16]; VECTORS / 2],
-    w: &Rows32,
-    x: &[View32<'_, MIN>; VECTORS / 2],
-    i: usize,
-) -> [__m512; VECTORS / 2] {
-    for ((acc, sum), x) in acc.iter_mut().zip(sums).zip(x) {
-        let d = _mm512_mul_ps(w.d, _mm512_set1_ps(x.d[i]));
-        *acc = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(load_i32(sum)), *acc);
-        if MIN {
-            *acc = _mm512_fmadd_ps(w.m, _mm512_set1_ps(x.s[i]), *acc);
-        }
+fn start<const R: usize>(
+    y: &mut TileMut<'_>,
+    (t, there, r): (usize, usize, usize),
+) -> [[__m512; R]; HALF] {
+    let mut load = |v: usize| {
+        let y = &y.row(t + v)[r..][..R * ROWS];
+        std::array::from_fn(|h| load_ps(&y.as_chunks().0[h]))
+    };
+    if there == HALF {
+        std::array::from_fn(load)
+    } else {
+        std::array::from_fn(|v| {
+            if v < there {
+                load(v)
+            } else {
+                [_mm512_setzero_ps(); R]
+            }
+        })
     }
-    acc
+}
+
+/// Puts the accumulators of `there` vectors back.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn rest<const R: usize>(
+    y: &mut TileMut<'_>,
+    (t, there, r): (usize, usize, usize),
+    acc: [[__m512; R]; HALF],
+) {
+    let mut store = |v: usize| {
+        let y = &mut y.row(t + v)[r..][..R * ROWS];
+        for (y, acc) in y.as_chunks_mut().0.iter_mut().zip(acc[v]) {
+            store_ps(y, acc);
+        }
+    };
+    if there == HALF {
+        (0..HALF).for_each(store);
+    } else {
+        (0..there).for_each(&mut store);
+    }
 }

@@ -48,12 +48,30 @@ pub(crate) fn is_available() -> bool {
 
 /// The layout that `ldtilecfg` reads.
 #[repr(C, align(64))]
-struct Config {
+pub(in crate::x86_64) struct Config {
     palette: u8,
     start_row: u8,
     reserved: [u8; 14],
     row_bytes: [u16; 16],
     rows: [u8; 16],
+}
+
+impl Config {
+    /// Tiles of the shapes `(rows, bytes of a row)`, at most 16 and 64.
+    pub(in crate::x86_64) fn new(shapes: &[(usize, usize)]) -> Self {
+        let mut config = Self {
+            palette: 1,
+            start_row: 0,
+            reserved: [0; 14],
+            row_bytes: [0; 16],
+            rows: [0; 16],
+        };
+        for (i, &(rows, row_bytes)) in shapes.iter().enumerate() {
+            config.rows[i] = rows as u8;
+            config.row_bytes[i] = row_bytes as u16;
+        }
+        config
+    }
 }
 
 /// This thread's tiles while it uses them: 0 the results, 1 the activations, 2 the weights.
@@ -63,17 +81,7 @@ impl Tiles {
     /// Configures the tiles: 16 vectors and 16 rows of 32 weights.
     #[target_feature(enable = "avx512f")]
     pub(super) fn new() -> Self {
-        let mut config = Config {
-            palette: 1,
-            start_row: 0,
-            reserved: [0; 14],
-            row_bytes: [0; 16],
-            rows: [0; 16],
-        };
-        for (i, (rows, row_bytes)) in [(16, 64), (16, 32), (8, 64)].into_iter().enumerate() {
-            config.rows[i] = rows;
-            config.row_bytes[i] = row_bytes;
-        }
+        let config = Config::new(&[(VECTORS, 64), (VECTORS, QK), (QK / 4, 64)]);
         // SAFETY: `is_available` was asked before this tier's table was made; the configuration is 64
         // readable bytes and valid.
         unsafe {
@@ -82,25 +90,33 @@ impl Tiles {
         Self(())
     }
 
-    /// `out[t][r] = Σ x[stride t + i] * w[i / 4][r][i % 4]` over 32 signed bytes.
-    ///
-    /// # Panics
-    /// If `x` does not hold 16 vectors.
+    /// Takes 32 signed bytes of each of sixteen vectors.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub(super) fn products(&self, x: &[i8], stride: usize, w: &[__m512i; 8], out: &mut Results) {
-        assert!(x.len() >= (VECTORS - 1) * stride + QK);
-        // SAFETY: the tiles are configured while `self` lives: 16 lines of 32 bytes, `stride` apart, lie
-        // in `x` by the assertion; 8 and 16 lines of 64 bytes are the arrays. No compiled code uses tiles.
+    pub(super) fn load_vectors(&self, x: &[[i8; QK]; VECTORS]) {
+        // SAFETY: the tiles are configured while `self` lives; 16 lines of 32 bytes are the array. No
+        // compiled code uses tiles.
+        unsafe {
+            asm!(
+                "tileloadd tmm1, [{x} + {stride}]",
+                x = in(reg) x,
+                stride = in(reg) QK,
+                options(nostack, readonly, preserves_flags),
+            );
+        }
+    }
+
+    /// `out[t][r] = Σ x[t][i] * w[i / 4][r][i % 4]` over 32 signed bytes of the vectors loaded last.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn products(&self, w: &[__m512i; 8], out: &mut Results) {
+        // SAFETY: as in `load_vectors`; 8 and 16 lines of 64 bytes are the arrays.
         unsafe {
             asm!(
                 "tilezero tmm0",
-                "tileloadd tmm1, [{x} + {stride}]",
                 "tileloadd tmm2, [{w} + {line}]",
                 "tdpbssd tmm0, tmm1, tmm2",
                 "tilestored [{out} + {line}], tmm0",
-                x = in(reg) x.as_ptr(),
-                stride = in(reg) stride,
                 w = in(reg) w,
                 out = in(reg) out,
                 line = in(reg) 64_usize,

@@ -1,7 +1,6 @@
-//! The GEMM of each weight type that has one scale a block. Vectors beyond whole sixteens, and rows
-//! beyond them, are those of AVX-512.
+//! The GEMM of each weight type that has one scale a block. Rows beyond whole sixteens are those of AVX-512.
 
-use super::{gemm::gemm, tile::VECTORS};
+use super::gemm::gemm;
 use crate::{
     activations::ActRows,
     block::{self, BlockIq4Nl, BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ8_0},
@@ -23,28 +22,21 @@ macro_rules! blocks_of_32 {
 
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
             fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-                let (m, n) = (y.m() / ROWS * ROWS, y.n() / VECTORS * VECTORS);
+                let (n, m) = (y.n(), y.m() / ROWS * ROWS);
                 let (done, left) = w.split_at(w.len() / y.m().max(1) * m);
-                if done.is_empty() || n == 0 {
+                if done.is_empty() {
                     avx512::$name::gemm_rows(w, x, y);
                     return;
                 }
                 gemm::<_, $min>(
                     block::cast::<$block>(done),
-                    x.range(0, n),
+                    x,
                     &mut y.part(0..n, 0..m),
                     |b| $rows(b).less($offset),
                 );
-                let (whole_n, whole_m) = (y.n(), y.m());
-                if n < whole_n {
-                    avx512::$name::gemm_rows(
-                        done,
-                        x.range(n, whole_n - n),
-                        &mut y.part(n..whole_n, 0..m),
-                    );
-                }
+                let whole_m = y.m();
                 if m < whole_m {
-                    avx512::$name::gemm_rows(left, x, &mut y.part(0..whole_n, m..whole_m));
+                    avx512::$name::gemm_rows(left, x, &mut y.part(0..n, m..whole_m));
                 }
             }
 
