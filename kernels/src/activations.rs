@@ -15,16 +15,46 @@ pub enum ActType {
     Q8_1,
     /// Per 256: `q = round(x / d)`, `d` a single, and `Σq` of every 16.
     Q8_K,
+    /// Rounded to bfloat16, in tiles of sixteen vectors by 32.
+    BF16,
+}
+
+/// 64 bytes of a tile of bfloat16: of each of sixteen vectors two neighbours. One line of the cache, so
+/// that no load straddles two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub(crate) struct Line(pub [u16; 32]);
+
+impl Line {
+    /// All zero.
+    pub(crate) const ZERO: Self = Self([0; 32]);
 }
 
 impl ActType {
-    /// Activations per scale: 1, 32 or 256.
+    /// Activations that are taken together: 1, 32 or 256.
     #[must_use]
     pub const fn block_len(self) -> usize {
         match self {
             Self::F32 => 1,
-            Self::Q8_0 | Self::Q8_1 => QK,
+            Self::Q8_0 | Self::Q8_1 | Self::BF16 => QK,
             Self::Q8_K => QK_K,
+        }
+    }
+
+    /// Vectors that are laid out together: 1 or 16.
+    #[must_use]
+    pub const fn group(self) -> usize {
+        match self {
+            Self::BF16 => 16,
+            _ => 1,
+        }
+    }
+
+    /// Lines of tiles of `n` vectors of `k`.
+    const fn lines(self, n: usize, k: usize) -> usize {
+        match self {
+            Self::BF16 => n.next_multiple_of(self.group()) * k / QK,
+            _ => 0,
         }
     }
 
@@ -52,6 +82,21 @@ pub struct ActRow<'a> {
     pub(crate) s: &'a [f32],
     /// `Σq`, exact: of each 32 for `Q8_0` and `Q8_1`, of each 16 for `Q8_K`.
     pub(crate) sums: &'a [i16],
+    /// `BF16`: sixteens of vectors, `k / 32` tiles of 16 lines each; else empty. Vectors that are missing
+    /// in the last sixteen are zeros.
+    pub(crate) tiles: &'a [Line],
+}
+
+impl ActRow<'_> {
+    /// Nothing.
+    const EMPTY: Self = Self {
+        f: &[],
+        qs: &[],
+        d: &[],
+        s: &[],
+        sums: &[],
+        tiles: &[],
+    };
 }
 
 impl<'a> ActRow<'a> {
@@ -127,10 +172,7 @@ impl<'a> ActRows<'a> {
         );
         let all = ActRow {
             f: x,
-            qs: &[],
-            d: &[],
-            s: &[],
-            sums: &[],
+            ..ActRow::EMPTY
         };
         Self {
             ty: ActType::F32,
@@ -153,7 +195,7 @@ impl<'a> ActRows<'a> {
     /// Vectors `first .. first + n`.
     ///
     /// # Panics
-    /// If there are fewer.
+    /// If there are fewer, or, for `BF16`, if `first` is not a multiple of 16.
     #[must_use]
     #[inline]
     pub fn range(&self, first: usize, n: usize) -> Self {
@@ -168,21 +210,32 @@ impl<'a> ActRows<'a> {
         let all = match self.ty {
             ActType::F32 => ActRow {
                 f: &a.f[cut(1)],
-                ..*a
+                ..ActRow::EMPTY
             },
             ActType::Q8_1 => ActRow {
                 qs: &a.qs[cut(1)],
                 d: &a.d[cut(block)],
                 s: &a.s[cut(block)],
                 sums: &a.sums[cut(sum)],
-                ..*a
+                ..ActRow::EMPTY
             },
             ActType::Q8_0 | ActType::Q8_K => ActRow {
                 qs: &a.qs[cut(1)],
                 d: &a.d[cut(block)],
                 sums: &a.sums[cut(sum)],
-                ..*a
+                ..ActRow::EMPTY
             },
+            ActType::BF16 => {
+                assert!(
+                    first.is_multiple_of(self.ty.group()),
+                    "activations: tiles from vector {first}"
+                );
+                let lines = |n: usize| self.ty.lines(n, self.k);
+                ActRow {
+                    tiles: &a.tiles[lines(first)..lines(first + n)],
+                    ..ActRow::EMPTY
+                }
+            }
         };
         Self { n, all, ..*self }
     }
@@ -195,17 +248,22 @@ pub struct Activations {
     d: Vec<f32>,
     s: Vec<f32>,
     sums: Vec<i16>,
+    tiles: Vec<Line>,
 }
 
 /// A few vectors of an [`Activations`], to be written by one thread.
 #[derive(Debug)]
 pub struct ActRowsMut<'a> {
     pub(crate) ty: ActType,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
     pub(crate) qs: &'a mut [i8],
     pub(crate) d: &'a mut [f32],
     /// `Q8_1` only, else empty.
     pub(crate) s: &'a mut [f32],
     pub(crate) sums: &'a mut [i16],
+    /// `BF16` only, else empty.
+    pub(crate) tiles: &'a mut [Line],
 }
 
 impl Activations {
@@ -214,6 +272,11 @@ impl Activations {
     pub fn reserve(&mut self, ty: ActType, n: usize, k: usize) {
         let grow = |len: usize, have: usize| if len > have { len } else { have };
         if ty == ActType::F32 {
+            return;
+        }
+        if ty == ActType::BF16 {
+            let lines = grow(ty.lines(n, k), self.tiles.len());
+            self.tiles.resize(lines, Line::ZERO);
             return;
         }
         let total = n * k;
@@ -230,14 +293,17 @@ impl Activations {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.qs.len() + 4 * (self.d.len() + self.s.len()) + 2 * self.sums.len()
+        self.qs.len()
+            + 4 * (self.d.len() + self.s.len())
+            + 2 * self.sums.len()
+            + size_of_val(self.tiles.as_slice())
     }
 
     /// The room for `n` vectors of `k`, cut into pieces of `step` vectors: `(first vector, piece)`.
     /// Each piece is to be filled by [`Kernels::quantize`].
     ///
     /// # Panics
-    /// If `k` is not whole blocks of `ty`, or `ty` is `F32`, or `step` is 0.
+    /// If `k` is not whole blocks of `ty`, or `ty` is `F32`, or `step` is 0 or not whole groups of `ty`.
     pub fn pieces_mut(
         &mut self,
         ty: ActType,
@@ -250,20 +316,30 @@ impl Activations {
             k.is_multiple_of(ty.block_len()),
             "activations: {k} is not whole blocks"
         );
+        assert!(
+            step.is_multiple_of(ty.group()),
+            "activations: {step} is not whole groups"
+        );
         self.reserve(ty, n, k);
         let (block, sum) = (ty.block_len(), ty.sum_len());
-        let mut qs = self.qs[..n * k].chunks_mut(step * k);
-        let mut d = self.d[..n * k / block].chunks_mut(step * k / block);
-        let mut sums = self.sums[..n * k / sum].chunks_mut(step * k / sum);
-        let n_s = if ty == ActType::Q8_1 { n * k / QK } else { 0 };
-        let mut s = self.s[..n_s].chunks_mut(step * k / block);
+        let of = |per: usize, there: bool| if there { n * k / per } else { 0 };
+        let ints = ty != ActType::BF16;
+        let mut qs = self.qs[..of(1, ints)].chunks_mut(step * k);
+        let mut d = self.d[..of(block, ints)].chunks_mut(step * k / block);
+        let mut sums = self.sums[..of(sum, ints)].chunks_mut(step * k / sum);
+        let mut s = self.s[..of(QK, ty == ActType::Q8_1)].chunks_mut(step * k / block);
+        let lines = ty.lines(step, k).max(1);
+        let mut tiles = self.tiles[..ty.lines(n, k)].chunks_mut(lines);
         (0..n).step_by(step).map(move |first| {
             let piece = ActRowsMut {
                 ty,
+                n: step.min(n - first),
+                k,
                 qs: qs.next().unwrap_or_default(),
                 d: d.next().unwrap_or_default(),
                 s: s.next().unwrap_or_default(),
                 sums: sums.next().unwrap_or_default(),
+                tiles: tiles.next().unwrap_or_default(),
             };
             (first, piece)
         })
@@ -275,16 +351,15 @@ impl Activations {
     /// If less was ever written.
     #[must_use]
     pub fn rows(&self, ty: ActType, n: usize, k: usize) -> ActRows<'_> {
-        let (block, sum) = (ty.block_len(), ty.sum_len());
-        let n_s = if ty == ActType::Q8_1 { n * k / QK } else { 0 };
         let all = ActRow {
-            f: &[],
-            qs: &self.qs[..n * k],
-            d: &self.d[..n * k / block],
-            s: &self.s[..n_s],
-            sums: &self.sums[..n * k / sum],
+            qs: &self.qs,
+            d: &self.d,
+            s: &self.s,
+            sums: &self.sums,
+            tiles: &self.tiles,
+            ..ActRow::EMPTY
         };
-        ActRows { ty, n, k, all }
+        ActRows { ty, n, k, all }.range(0, n)
     }
 
     /// Quantizes `x`, shape `(x.len() / k, k)`, and lends the result. `F32` borrows `x` itself.
@@ -304,7 +379,7 @@ impl Activations {
             return plain;
         }
         let n = plain.n();
-        for (_, mut piece) in self.pieces_mut(ty, n, k, n.max(1)) {
+        for (_, mut piece) in self.pieces_mut(ty, n, k, n.max(1).next_multiple_of(ty.group())) {
             kernels.quantize(x, &mut piece);
         }
         self.rows(ty, n, k)

@@ -5,7 +5,7 @@
 //! than their lengths.
 
 use crate::{
-    activations::{ActRow, ActRows, ActRowsMut},
+    activations::{ActRow, ActRows, ActRowsMut, ActType},
     block::{
         self, BlockBf16, BlockF16, BlockF32, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0,
         BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0, Quantize,
@@ -31,6 +31,9 @@ pub enum Isa {
     Avx512Vnni,
     /// The same with AMX tiles of bytes, on Linux: Sapphire Rapids and later servers.
     Amx,
+    /// The same with AMX tiles of bfloat16 for many vectors at a time, which round otherwise than the
+    /// definitions do.
+    AmxBf16,
 }
 
 /// A forced tier that does not exist or that this CPU cannot run.
@@ -56,9 +59,10 @@ impl std::error::Error for UnavailableIsa {}
 
 impl Isa {
     /// Every tier, best first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Dotprod,
         Self::Neon,
+        Self::AmxBf16,
         Self::Amx,
         Self::Avx512Vnni,
         Self::Avx2,
@@ -75,6 +79,7 @@ impl Isa {
             Self::Avx2 => "avx2",
             Self::Avx512Vnni => "avx512vnni",
             Self::Amx => "amx",
+            Self::AmxBf16 => "amx-bf16",
         }
     }
 
@@ -104,11 +109,17 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             Self::Amx => Self::Avx512Vnni.is_available() && crate::x86_64::amx::is_available(),
+            #[cfg(target_arch = "x86_64")]
+            Self::AmxBf16 => Self::Amx.is_available() && crate::x86_64::amx_bf16::is_available(),
             #[allow(unreachable_patterns, reason = "the other architecture's tiers")]
             _ => false,
         }
     }
 }
+
+/// Vectors from which on a tier may take them in another form: with fewer, unpacking the weights to
+/// bfloat16 takes longer than the products.
+const MANY: usize = 32;
 
 /// One row times one vector.
 pub(crate) type Dot = unsafe fn(w: &[u8], x: ActRow<'_>) -> f32;
@@ -132,6 +143,8 @@ pub(crate) struct MatKernels {
 pub struct Kernels {
     isa: Isa,
     pub(crate) mat: [MatKernels; WeightType::ALL.len()],
+    /// GEMM with activations of form `BF16`, where the tier has it.
+    pub(crate) tiled: [Option<Gemm>; WeightType::ALL.len()],
     pub(crate) mix_f32: Mix,
     pub(crate) mix_f16: Mix,
     pub(crate) mix_q8_0: Mix,
@@ -181,6 +194,7 @@ impl Kernels {
         Self {
             isa: Isa::Scalar,
             mat,
+            tiled: [None; WeightType::ALL.len()],
             mix_f32: |v, p, out| scalar::mix::mix_f32(block::cast(v), p, out),
             mix_f16: |v, p, out| scalar::mix::mix_f16(block::cast(v), p, out),
             mix_q8_0: |v, p, out| scalar::mix::mix_q8_0(block::cast(v), p, out),
@@ -223,6 +237,13 @@ impl Kernels {
                 crate::x86_64::avx512vnni::install(&mut table);
                 crate::x86_64::amx::install(&mut table);
             }
+            #[cfg(target_arch = "x86_64")]
+            Isa::AmxBf16 => {
+                crate::x86_64::avx2::install(&mut table);
+                crate::x86_64::avx512vnni::install(&mut table);
+                crate::x86_64::amx::install(&mut table);
+                crate::x86_64::amx_bf16::install(&mut table);
+            }
             #[allow(unreachable_patterns, reason = "the other architecture's tiers")]
             _ => return None,
         }
@@ -244,6 +265,13 @@ impl Kernels {
             .unwrap_or_else(Self::scalar)
     }
 
+    /// The best table for this CPU whose every result has the bits of the scalar definitions.
+    #[must_use]
+    pub fn best_exact() -> Self {
+        let mut tables = Isa::ALL.into_iter().filter_map(Self::for_isa);
+        tables.find(Self::is_exact).unwrap_or_else(Self::scalar)
+    }
+
     /// The table named `name`, as in the environment variable `PUNA_ISA`.
     ///
     /// # Errors
@@ -262,12 +290,34 @@ impl Kernels {
         self.isa
     }
 
+    /// The form in which `n` vectors meet a matrix of type `ty`: that of the type, or, where this tier
+    /// multiplies many vectors at once in another way, `BF16`.
+    #[must_use]
+    pub const fn act_type(&self, ty: WeightType, n: usize) -> ActType {
+        if n >= MANY && self.tiled[ty as usize].is_some() {
+            ActType::BF16
+        } else {
+            ty.act_type()
+        }
+    }
+
+    /// Whether every result has the bits of the scalar definitions.
+    #[must_use]
+    pub const fn is_exact(&self) -> bool {
+        !matches!(self.isa, Isa::AmxBf16)
+    }
+
     /// Quantizes `x` into `out`, which has room for exactly as many numbers.
     ///
     /// # Panics
-    /// If the lengths differ.
+    /// If the lengths differ, or for a form that this tier never asks for.
     pub fn quantize(&self, x: &[f32], out: &mut ActRowsMut<'_>) {
-        assert_eq!(x.len(), out.qs.len(), "quantize: lengths differ");
+        assert_eq!(x.len(), out.n * out.k, "quantize: lengths differ");
+        assert!(
+            out.ty != ActType::BF16 || !self.is_exact(),
+            "quantize: {:?} has no tiles of bfloat16",
+            self.isa
+        );
         // SAFETY: only `for_isa` builds a table, after checking that the CPU runs the tier.
         unsafe { (self.quantize)(x, out) }
     }
@@ -278,7 +328,7 @@ impl Kernels {
     /// If `w` is not one row, or `x` is of another form than `ty.act_type()`.
     #[must_use]
     pub fn dot(&self, ty: WeightType, w: &[u8], x: ActRows<'_>) -> f32 {
-        check("dot", ty, w, &x, 1);
+        check("dot", ty, w, &x, 1, false);
         // SAFETY: as in `quantize`.
         unsafe { (self.mat[ty as usize].dot)(w, x.row(0)) }
     }
@@ -289,12 +339,16 @@ impl Kernels {
     /// result do not depend on how rows or vectors are grouped into calls.
     ///
     /// # Panics
-    /// If the shapes differ, or `x` is of another form than `ty.act_type()`.
+    /// If the shapes differ, or `x` is of another form than [`act_type`](Self::act_type) says.
     pub fn matmul(&self, ty: WeightType, w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-        check("matmul", ty, w, &x, y.m());
+        let tiled = self.tiled[ty as usize].is_some() && x.act_type() == ActType::BF16;
+        check("matmul", ty, w, &x, y.m(), tiled);
         assert_eq!(x.n(), y.n(), "matmul: vectors and outputs differ");
         let mat = &self.mat[ty as usize];
-        if x.n() == 1 {
+        if let (ActType::BF16, Some(gemm)) = (x.act_type(), self.tiled[ty as usize]) {
+            // SAFETY: as in `quantize`.
+            unsafe { gemm(w, x, y) }
+        } else if x.n() == 1 {
             // SAFETY: as in `quantize`.
             unsafe { (mat.gemv)(w, x.row(0), y.row(0)) }
         } else if x.n() > 1 {
@@ -446,9 +500,9 @@ pub fn quantize_row(ty: WeightType, x: &[f32], out: &mut [u8]) -> bool {
     }
 }
 
-fn check(op: &str, ty: WeightType, w: &[u8], x: &ActRows<'_>, rows: usize) {
+fn check(op: &str, ty: WeightType, w: &[u8], x: &ActRows<'_>, rows: usize, tiled: bool) {
     assert!(
-        x.act_type() == ty.act_type(),
+        tiled || x.act_type() == ty.act_type(),
         "{op}: {ty} does not take {:?}",
         x.act_type()
     );

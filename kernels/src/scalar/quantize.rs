@@ -8,7 +8,7 @@ use crate::{
 /// Fills `out` from `x`, which holds as many numbers.
 pub fn quantize(x: &[f32], out: &mut ActRowsMut<'_>) {
     match out.ty {
-        ActType::F32 => {}
+        ActType::F32 | ActType::BF16 => {}
         ActType::Q8_0 | ActType::Q8_1 => blocks_of_32(x, out),
         ActType::Q8_K => super_blocks(x, out),
     }

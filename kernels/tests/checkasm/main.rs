@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod guard;
+mod many;
 mod matrices;
 mod vectors;
 

@@ -17,7 +17,7 @@ use crate::{
 #[target_feature(enable = "neon")]
 pub(crate) fn quantize(x: &[f32], out: &mut ActRowsMut<'_>) {
     match out.ty {
-        ActType::F32 => {}
+        ActType::F32 | ActType::BF16 => {}
         ActType::Q8_0 | ActType::Q8_1 => blocks_of_32(x, out),
         ActType::Q8_K => super_blocks(x, out),
     }

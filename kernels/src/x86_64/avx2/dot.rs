@@ -14,48 +14,88 @@ use crate::{
 /// Twin of `scalar::dot::dot_q4_0_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn dot_q4_0_q8_0(w: &[BlockQ4_0], x: ActRow<'_>) -> f32 {
-    let eight = _mm256_set1_epi8(8);
-    dot_32::<_, false>(w, x, |w| {
-        let ints = _mm256_sub_epi8(nibbles(&w.qs), eight);
-        (ints, w.d.to_f32(), 0.0)
-    })
+    dot_32::<_, false>(w, x, |w| parts_q4_0(w))
 }
 
 /// Twin of `scalar::dot::dot_q4_1_q8_1`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn dot_q4_1_q8_1(w: &[BlockQ4_1], x: ActRow<'_>) -> f32 {
-    dot_32::<_, true>(w, x, |w| (nibbles(&w.qs), w.d.to_f32(), w.m.to_f32()))
+    dot_32::<_, true>(w, x, |w| parts_q4_1(w))
 }
 
 /// Twin of `scalar::dot::dot_q5_0_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn dot_q5_0_q8_0(w: &[BlockQ5_0], x: ActRow<'_>) -> f32 {
-    let offset = _mm256_set1_epi8(16);
-    dot_32::<_, false>(w, x, |w| {
-        let ints = _mm256_sub_epi8(_mm256_or_si256(nibbles(&w.qs), fifth_bits(w.qh)), offset);
-        (ints, w.d.to_f32(), 0.0)
-    })
+    dot_32::<_, false>(w, x, |w| parts_q5_0(w))
 }
 
 /// Twin of `scalar::dot::dot_q5_1_q8_1`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn dot_q5_1_q8_1(w: &[BlockQ5_1], x: ActRow<'_>) -> f32 {
-    dot_32::<_, true>(w, x, |w| {
-        let ints = _mm256_or_si256(nibbles(&w.qs), fifth_bits(w.qh));
-        (ints, w.d.to_f32(), w.m.to_f32())
-    })
+    dot_32::<_, true>(w, x, |w| parts_q5_1(w))
 }
 
 /// Twin of `scalar::dot::dot_q8_0_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn dot_q8_0_q8_0(w: &[BlockQ8_0], x: ActRow<'_>) -> f32 {
-    dot_32::<_, false>(w, x, |w| (load_i8(&w.qs), w.d.to_f32(), 0.0))
+    dot_32::<_, false>(w, x, |w| parts_q8_0(w))
 }
 
 /// Twin of `scalar::dot::dot_iq4_nl_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn dot_iq4_nl_q8_0(w: &[BlockIq4Nl], x: ActRow<'_>) -> f32 {
-    dot_32::<_, false>(w, x, |w| (levels(nibbles(&w.qs)), w.d.to_f32(), 0.0))
+    dot_32::<_, false>(w, x, |w| parts_iq4_nl(w))
+}
+
+/// Integers, scale and minimum of [`BlockQ4_0`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::x86_64) fn parts_q4_0(w: &BlockQ4_0) -> (__m256i, f32, f32) {
+    let ints = _mm256_sub_epi8(nibbles(&w.qs), _mm256_set1_epi8(8));
+    (ints, w.d.to_f32(), 0.0)
+}
+
+/// Integers, scale and minimum of [`BlockQ4_1`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::x86_64) fn parts_q4_1(w: &BlockQ4_1) -> (__m256i, f32, f32) {
+    let ints = nibbles(&w.qs);
+    (ints, w.d.to_f32(), w.m.to_f32())
+}
+
+/// Integers, scale and minimum of [`BlockQ5_0`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::x86_64) fn parts_q5_0(w: &BlockQ5_0) -> (__m256i, f32, f32) {
+    let ints = _mm256_sub_epi8(
+        _mm256_or_si256(nibbles(&w.qs), fifth_bits(w.qh)),
+        _mm256_set1_epi8(16),
+    );
+    (ints, w.d.to_f32(), 0.0)
+}
+
+/// Integers, scale and minimum of [`BlockQ5_1`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::x86_64) fn parts_q5_1(w: &BlockQ5_1) -> (__m256i, f32, f32) {
+    let ints = _mm256_or_si256(nibbles(&w.qs), fifth_bits(w.qh));
+    (ints, w.d.to_f32(), w.m.to_f32())
+}
+
+/// Integers, scale and minimum of [`BlockQ8_0`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::x86_64) fn parts_q8_0(w: &BlockQ8_0) -> (__m256i, f32, f32) {
+    let ints = load_i8(&w.qs);
+    (ints, w.d.to_f32(), 0.0)
+}
+
+/// Integers, scale and minimum of [`BlockIq4Nl`].
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::x86_64) fn parts_iq4_nl(w: &BlockIq4Nl) -> (__m256i, f32, f32) {
+    let ints = levels(nibbles(&w.qs));
+    (ints, w.d.to_f32(), 0.0)
 }
 
 /// Any type of 32 weights a block, whose integers, scale and minimum `parts` gives.

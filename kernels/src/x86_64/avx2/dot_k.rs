@@ -63,14 +63,14 @@ fn part(bytes: &[u8], at: usize, shift: usize, mask: i8) -> __m256i {
 /// Integers of [`BlockQ2K`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn ints_q2_k(w: &BlockQ2K, j: usize) -> __m256i {
+pub(in crate::x86_64) fn ints_q2_k(w: &BlockQ2K, j: usize) -> __m256i {
     part(&w.qs, j / 4, 2 * (j % 4), 3)
 }
 
 /// Integers of [`BlockQ3K`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn ints_q3_k(w: &BlockQ3K, j: usize) -> __m256i {
+pub(in crate::x86_64) fn ints_q3_k(w: &BlockQ3K, j: usize) -> __m256i {
     let third = _mm256_slli_epi16::<2>(part(&w.hmask, 0, j, 1));
     let low = part(&w.qs, j / 4, 2 * (j % 4), 3);
     _mm256_sub_epi8(_mm256_or_si256(low, third), _mm256_set1_epi8(4))
@@ -79,14 +79,14 @@ pub(super) fn ints_q3_k(w: &BlockQ3K, j: usize) -> __m256i {
 /// Integers of [`BlockQ4K`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn ints_q4_k(w: &BlockQ4K, j: usize) -> __m256i {
+pub(in crate::x86_64) fn ints_q4_k(w: &BlockQ4K, j: usize) -> __m256i {
     part(&w.qs, j / 2, 4 * (j % 2), 15)
 }
 
 /// Integers of [`BlockQ5K`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn ints_q5_k(w: &BlockQ5K, j: usize) -> __m256i {
+pub(in crate::x86_64) fn ints_q5_k(w: &BlockQ5K, j: usize) -> __m256i {
     let fifth = _mm256_slli_epi16::<4>(part(&w.qh, 0, j, 1));
     _mm256_or_si256(part(&w.qs, j / 2, 4 * (j % 2), 15), fifth)
 }
@@ -94,7 +94,7 @@ pub(super) fn ints_q5_k(w: &BlockQ5K, j: usize) -> __m256i {
 /// Integers of [`BlockQ6K`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn ints_q6_k(w: &BlockQ6K, j: usize) -> __m256i {
+pub(in crate::x86_64) fn ints_q6_k(w: &BlockQ6K, j: usize) -> __m256i {
     let (half, s) = (j / 4, j % 4);
     let low = part(&w.ql, 2 * half + s % 2, 4 * (s / 2), 15);
     let high = _mm256_slli_epi16::<4>(part(&w.qh, half, 2 * s, 3));
@@ -104,6 +104,6 @@ pub(super) fn ints_q6_k(w: &BlockQ6K, j: usize) -> __m256i {
 /// Integers of [`BlockIq4Xs`].
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn ints_iq4_xs(w: &BlockIq4Xs, j: usize) -> __m256i {
+pub(in crate::x86_64) fn ints_iq4_xs(w: &BlockIq4Xs, j: usize) -> __m256i {
     levels(nibbles(&w.qs.as_chunks().0[j]))
 }

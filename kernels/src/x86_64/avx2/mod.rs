@@ -3,15 +3,15 @@
 //! Everything here is a safe `#[target_feature]` function over arrays; see [`rows`] for the layout
 //! that the matrix kernels share.
 
-mod dot;
-mod dot_k;
+pub(super) mod dot;
+pub(super) mod dot_k;
 mod exp;
 mod float;
 mod gemm;
 mod gemv;
 pub(super) mod load;
 mod mix;
-mod quantize;
+pub(super) mod quantize;
 mod rms_norm;
 mod rope;
 pub(super) mod rows;

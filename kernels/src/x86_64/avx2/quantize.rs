@@ -13,9 +13,9 @@ use crate::{
 
 /// Twin of [`scalar::quantize::quantize`](crate::scalar::quantize::quantize).
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn quantize(x: &[f32], out: &mut ActRowsMut<'_>) {
+pub(in crate::x86_64) fn quantize(x: &[f32], out: &mut ActRowsMut<'_>) {
     match out.ty {
-        ActType::F32 => {}
+        ActType::F32 | ActType::BF16 => {}
         ActType::Q8_0 | ActType::Q8_1 => blocks_of_32(x, out),
         ActType::Q8_K => super_blocks(x, out),
     }
