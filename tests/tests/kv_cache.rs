@@ -13,7 +13,7 @@ use puna_core::{
     session::{Session, SessionError, SessionOptions},
     tokenizer::TokenId,
 };
-use puna_kernels::{WeightType, quantize_row};
+use puna_kernels::{Kernels, WeightType, quantize_row};
 use puna_tests::tiny::{N_CTX, N_VOCAB, Shape, Tiny};
 
 /// Longer than a chunk of the cache (256 places) and than the batches below.
@@ -44,6 +44,11 @@ fn tiny_k() -> Tiny {
     })
 }
 
+/// With kernels whose results do not depend on how many tokens are computed at once.
+fn open(tiny: &Tiny) -> Model {
+    tiny.model().with_kernels(Kernels::best_exact())
+}
+
 fn session(model: &Model, kv: KvType, n_batch: usize, n_threads: usize) -> Session {
     let options = SessionOptions {
         n_ctx: Some(512),
@@ -70,7 +75,7 @@ fn at_once(model: &Model, kv: KvType, tokens: &[TokenId]) -> Vec<u32> {
 fn batches_pieces_threads_and_single_tokens_give_the_same_bits() {
     let go = Cancel::new();
     for (tiny, n) in [(tiny(), N), (tiny_k(), 40)] {
-        let (model, tokens) = (tiny.model(), tiny.tokens(n));
+        let (model, tokens) = (open(&tiny), tiny.tokens(n));
         for kv in [KvType::F32, KvType::F16, KvType::Q8_0] {
             let want = at_once(&model, kv, &tokens);
             for (n_batch, n_threads) in [(512, 2), (7, 1), (64, 3)] {
@@ -106,7 +111,7 @@ fn batches_pieces_threads_and_single_tokens_give_the_same_bits() {
 #[test]
 fn scores_are_the_logits_of_prefill_at_every_position() {
     let tiny = tiny();
-    let (model, tokens) = (tiny.model(), tiny.tokens(60));
+    let (model, tokens) = (open(&tiny), tiny.tokens(60));
     let go = Cancel::new();
     let mut steps = session(&model, KvType::F16, 512, 1);
     let want: Vec<_> = tokens
@@ -156,7 +161,7 @@ fn scores_are_the_logits_of_prefill_at_every_position() {
 #[test]
 fn what_was_truncated_leaves_no_trace() {
     let tiny = tiny();
-    let (model, tokens) = (tiny.model(), tiny.tokens(N));
+    let (model, tokens) = (open(&tiny), tiny.tokens(N));
     let other: Vec<_> = tokens.iter().rev().copied().collect();
     let go = Cancel::new();
     for kv in [KvType::F32, KvType::F16, KvType::Q8_0] {
@@ -177,7 +182,7 @@ fn what_was_truncated_leaves_no_trace() {
 #[test]
 fn prefill_to_computes_only_what_is_new() {
     let tiny = tiny();
-    let (model, tokens) = (tiny.model(), tiny.tokens(40));
+    let (model, tokens) = (open(&tiny), tiny.tokens(40));
     let go = Cancel::new();
     let mut session = session(&model, KvType::F16, 16, 2);
     let mut to = |tokens: &[TokenId], computed: usize| {
@@ -215,7 +220,7 @@ fn poisoned() -> Tiny {
 #[test]
 fn after_an_error_the_session_is_as_it_was() {
     let tiny = poisoned();
-    let model = tiny.model();
+    let model = open(&tiny);
     let mut tokens = tiny.tokens(100);
     tokens.iter_mut().filter(|t| t.0 == 7).for_each(|t| t.0 = 8);
     let go = Cancel::new();
@@ -285,7 +290,7 @@ fn after_an_error_the_session_is_as_it_was() {
 #[test]
 fn the_context_can_be_filled_to_the_last_place() {
     let tiny = tiny();
-    let (model, go) = (tiny.model(), Cancel::new());
+    let (model, go) = (open(&tiny), Cancel::new());
     let mut session = session(&model, KvType::Q8_0, 500, 2);
     session.prefill(&tiny.tokens(511), &go).unwrap();
     session.decode(TokenId(5), &go).unwrap();
@@ -305,7 +310,7 @@ fn the_context_can_be_filled_to_the_last_place() {
 #[test]
 fn a_cancel_from_another_thread_ends_a_prefill_soon() {
     let tiny = Tiny::new(Shape::of(WeightType::Q6_K));
-    let (model, tokens) = (tiny.model(), tiny.tokens(N_CTX));
+    let (model, tokens) = (open(&tiny), tiny.tokens(N_CTX));
     let options = SessionOptions {
         n_ctx: Some(N_CTX),
         n_threads: Some(2),
@@ -349,7 +354,7 @@ fn a_cancel_from_another_thread_ends_a_prefill_soon() {
 #[test]
 fn sessions_of_one_model_do_not_meet() {
     let tiny = tiny();
-    let (model, tokens) = (tiny.model(), tiny.tokens(30));
+    let (model, tokens) = (open(&tiny), tiny.tokens(30));
     let want = at_once(&model, KvType::F16, &tokens);
     std::thread::scope(|scope| {
         for n_threads in 1..=4 {
@@ -369,7 +374,7 @@ fn sessions_of_one_model_do_not_meet() {
 #[test]
 fn a_session_that_cannot_be_is_an_error() {
     let tiny = Tiny::new(Shape::of(WeightType::F32));
-    let model = tiny.model();
+    let model = open(&tiny);
     let new = |n_ctx, kv| {
         let options = SessionOptions {
             n_ctx: Some(n_ctx),

@@ -97,17 +97,17 @@ impl Machine<'_> {
         k: usize,
         outs: &mut [(&Linear, &mut [f32]); N],
     ) {
+        let n = x.len() / k;
         if !self.exact {
             let mut done = [ActType::F32; N];
             for (i, (linear, _)) in outs.iter().enumerate() {
-                let ty = linear.weight_type().act_type();
+                let ty = self.kernels.act_type(linear.weight_type(), n);
                 if ty != ActType::F32 && !done[..i].contains(&ty) {
                     self.quantize(acts, ty, x, k);
                 }
                 done[i] = ty;
             }
         }
-        let n = x.len() / k;
         let acts = &*acts;
         let parts = outs.iter_mut().flat_map(|(linear, y)| {
             let linear = *linear;
@@ -130,7 +130,7 @@ impl Machine<'_> {
                 } else {
                     let ty = linear.weight_type();
                     let rows = linear.weight.rows(self.gguf, rows);
-                    let x = match ty.act_type() {
+                    let x = match self.kernels.act_type(ty, n) {
                         ActType::F32 => ActRows::from_f32(x, k),
                         form => acts.get(form).rows(form, n, k),
                     };
@@ -149,6 +149,7 @@ impl Machine<'_> {
     pub fn quantize(&self, acts: &mut ActSet, ty: ActType, x: &[f32], k: usize) {
         let n = x.len() / k;
         let step = n.div_ceil(4 * self.pool.n_threads()).max(1);
+        let step = step.next_multiple_of(ty.group());
         let pieces = acts.get_mut(ty).pieces_mut(ty, n, k, step);
         let fill = |(first, mut piece): (usize, _)| {
             let x = &x[first * k..(first + step).min(n) * k];
@@ -184,7 +185,7 @@ impl Machine<'_> {
     fn step(&self, n_out: usize) -> usize {
         n_out
             .div_ceil(4 * self.pool.n_threads())
-            .next_multiple_of(16)
+            .next_multiple_of(32)
             .min(256)
     }
 }

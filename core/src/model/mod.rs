@@ -155,9 +155,11 @@ impl Model {
         let mut forms = Vec::new();
         if self.backend() == Backend::Puna {
             for linear in self.weights().matrices() {
-                let form = linear.weight_type().act_type();
-                if form != ActType::F32 && !forms.contains(&form) {
-                    forms.push(form);
+                for n in [1, usize::MAX] {
+                    let form = self.kernels.act_type(linear.weight_type(), n);
+                    if form != ActType::F32 && !forms.contains(&form) {
+                        forms.push(form);
+                    }
                 }
             }
         }

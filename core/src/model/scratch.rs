@@ -69,6 +69,7 @@ pub(crate) struct ActSet {
     q8_0: Activations,
     q8_1: Activations,
     q8_k: Activations,
+    bf16: Activations,
 }
 
 impl ActSet {
@@ -77,6 +78,7 @@ impl ActSet {
             ActType::F32 | ActType::Q8_0 => &self.q8_0,
             ActType::Q8_1 => &self.q8_1,
             ActType::Q8_K => &self.q8_k,
+            ActType::BF16 => &self.bf16,
         }
     }
 
@@ -85,6 +87,7 @@ impl ActSet {
             ActType::F32 | ActType::Q8_0 => &mut self.q8_0,
             ActType::Q8_1 => &mut self.q8_1,
             ActType::Q8_K => &mut self.q8_k,
+            ActType::BF16 => &mut self.bf16,
         }
     }
 }
@@ -161,6 +164,7 @@ impl Scratch {
             + b.acts.q8_0.bytes()
             + b.acts.q8_1.bytes()
             + b.acts.q8_k.bytes()
+            + b.acts.bf16.bytes()
             + self.workers.iter().map(worker).sum::<usize>()
     }
 }

@@ -1,7 +1,7 @@
 //! The bytes and vectors that both sides get, and the check that their answers agree.
 
 use super::common::{Range, Rng, weights};
-use puna_kernels::{Activations, Kernels, WeightType};
+use puna_kernels::{ActType, Activations, Kernels, WeightType};
 use puna_tests::ggml::{bound, exact_floats, magnitudes};
 
 /// Different rows of weights, and different vectors: primes, so that a product of the wrong row or vector,
@@ -17,6 +17,8 @@ pub struct Data {
     vectors: Vec<f32>,
     /// Of each row and vector.
     bounds: Vec<[f64; VECTORS]>,
+    /// The same where our tier rounds weights to bfloat16.
+    bfloat_bounds: Vec<[f64; VECTORS]>,
 }
 
 impl Data {
@@ -30,15 +32,25 @@ impl Data {
         let acts = acts.quantize(&Kernels::best(), ty.act_type(), &vectors, k);
         let bounds_of = |row| {
             let magnitudes = magnitudes(ty, row, k);
-            std::array::from_fn(|vector| bound(ty, &magnitudes, &acts.row(vector)))
+            let bounds: [f64; VECTORS] =
+                std::array::from_fn(|vector| bound(ty, &magnitudes, &acts.row(vector)));
+            // The vectors are exact in 8 bits of mantissa; a weight is off by at most 2^-9 of it.
+            let rounding = |vector: usize| -> f64 {
+                let x = &vectors[vector * k..][..k];
+                let terms = magnitudes.iter().zip(x);
+                terms.map(|(w, x)| w * f64::from(x.abs()) / 512.0).sum()
+            };
+            let rounded = std::array::from_fn(|vector| bounds[vector] + rounding(vector));
+            (bounds, rounded)
         };
-        let bounds = rows.chunks_exact(row_bytes).map(bounds_of).collect();
+        let (bounds, bfloat_bounds) = rows.chunks_exact(row_bytes).map(bounds_of).unzip();
         Self {
             row_bytes,
             k,
             rows,
             vectors,
             bounds,
+            bfloat_bounds,
         }
     }
 
@@ -52,17 +64,28 @@ impl Data {
         repeat(&self.vectors, n * self.k)
     }
 
-    /// Whether two products of shape `(n, rows)` agree in every number.
+    /// Whether two products of shape `(n, rows)` agree in every number, where ours had vectors of the form
+    /// `ours_form`.
     ///
     /// # Errors
     /// The first difference that is too large.
-    pub fn check(&self, ours: &[f32], theirs: &[f32], rows: usize) -> Result<(), String> {
+    pub fn check(
+        &self,
+        ours: &[f32],
+        theirs: &[f32],
+        rows: usize,
+        ours_form: ActType,
+    ) -> Result<(), String> {
+        let bounds = match ours_form {
+            ActType::BF16 => &self.bfloat_bounds,
+            _ => &self.bounds,
+        };
         if ours.len() != theirs.len() || ours.is_empty() {
             return Err(format!("{} numbers and {}", ours.len(), theirs.len()));
         }
         for (at, (our, their)) in ours.iter().zip(theirs).enumerate() {
             let (vector, row) = (at / rows, at % rows);
-            let bound = self.bounds[row % ROWS][vector % VECTORS];
+            let bound = bounds[row % ROWS][vector % VECTORS];
             let apart = f64::from(*our) - f64::from(*their);
             // A NaN is no agreement either.
             if !matches!(apart.abs().partial_cmp(&bound), Some(order) if order.is_le()) {
@@ -89,6 +112,8 @@ mod tests {
     use super::*;
     use puna_kernels::TileMut;
 
+    const FORM: ActType = ActType::Q8_0;
+
     #[test]
     fn a_wrong_row_vector_or_number_is_seen() {
         let (rows, n, k) = (130, 14, 64);
@@ -104,19 +129,22 @@ mod tests {
         };
         let x = data.vectors(n);
         let good = product(&x);
-        assert_eq!(data.check(&good, &good, rows), Ok(()));
+        assert_eq!(data.check(&good, &good, rows, FORM), Ok(()));
         let mut other = x;
         other[..k].reverse();
-        assert!(data.check(&good, &product(&other), rows).is_err(), "vector");
+        assert!(
+            data.check(&good, &product(&other), rows, FORM).is_err(),
+            "vector"
+        );
         for broken in [f32::NAN, f32::INFINITY, good[5] * 1.01] {
             let mut bad = good.clone();
             bad[5] = broken;
-            assert!(data.check(&bad, &good, rows).is_err(), "{broken}");
-            assert!(data.check(&good, &bad, rows).is_err(), "{broken}");
+            assert!(data.check(&bad, &good, rows, FORM).is_err(), "{broken}");
+            assert!(data.check(&good, &bad, rows, FORM).is_err(), "{broken}");
         }
         let mut turned = good.clone();
         turned[..16].rotate_left(1);
-        assert!(data.check(&turned, &good, rows).is_err(), "rows");
-        assert!(data.check(&good[1..], &good, rows).is_err(), "length");
+        assert!(data.check(&turned, &good, rows, FORM).is_err(), "rows");
+        assert!(data.check(&good[1..], &good, rows, FORM).is_err(), "length");
     }
 }

@@ -84,6 +84,16 @@ impl Ours {
         self.y.clone()
     }
 
+    /// The form that the vectors take.
+    ///
+    /// # Panics
+    /// If no matrix was loaded.
+    pub fn form(&self) -> ActType {
+        let matrix = self.matrix.as_ref().expect("loaded");
+        let n = self.x.len() / matrix.shape.k;
+        self.kernels.act_type(matrix.ty, n)
+    }
+
     /// As `Machine::project` of puna-core: quantizes on all threads, shares out the rows, and looks for
     /// what quantizing hides.
     fn product(&mut self) {
@@ -91,9 +101,10 @@ impl Ours {
         let (ty, shape, pool) = (matrix.ty, matrix.shape, &self.pools[self.pool]);
         let (k, kernels, x) = (shape.k, &self.kernels, &self.x);
         let n = x.len() / k;
-        let form = ty.act_type();
+        let form = self.form();
         if form != ActType::F32 {
             let step = n.div_ceil(4 * pool.n_threads()).max(1);
+            let step = step.next_multiple_of(form.group());
             let pieces = self.acts.pieces_mut(form, n, k, step);
             let fill = |(first, mut piece): (usize, _)| {
                 kernels.quantize(&x[first * k..(first + step).min(n) * k], &mut piece);
@@ -111,7 +122,7 @@ impl Ours {
         let weights = &self.weights[self.next * matrix.bytes()..][..matrix.bytes()];
         let row = ty.row_bytes(k);
         let step = shape.rows.div_ceil(4 * pool.n_threads());
-        let step = step.next_multiple_of(16).min(256);
+        let step = step.next_multiple_of(32).min(256);
         pool.for_each(
             tiles(&mut self.y, shape.rows, step),
             |_, (first, mut tile)| {

@@ -96,16 +96,16 @@ impl Bench {
             .call(move |side| side.prepare(&x, n, pool, products));
 
         // One sample that does not count wakes everything up, and makes the answers to compare.
-        let ours = self.ours.call(move |side| {
+        let (ours, form) = self.ours.call(move |side| {
             side.sample(products);
-            side.output()
+            (side.output(), side.form())
         });
         let len = ours.len();
         let theirs = self.peer.call(move |side| {
             side.sample();
             side.output(len)
         });
-        data.check(&ours, &theirs, case.rows).map_err(|why| {
+        data.check(&ours, &theirs, case.rows, form).map_err(|why| {
             let Case {
                 ty,
                 rows,
