@@ -3,13 +3,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use puna_ggml_sys::{self as of_ggml, backend as sys};
+use puna_ggml_sys as sys;
 
 use crate::gguf::GgmlType;
 
 /// A type that ggml multiplies with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Type(of_ggml::Type);
+pub(crate) struct Type(sys::Type);
 
 impl Type {
     /// Whether this build has ggml.
@@ -17,7 +17,7 @@ impl Type {
 
     /// ggml's type, if it has products with it.
     pub fn of(ty: GgmlType) -> Option<Self> {
-        let ty = of_ggml::Type::from_number(ty.number())?;
+        let ty = sys::Type::from_number(ty.number())?;
         ty.act_type().map(|_| Self(ty))
     }
 
@@ -39,7 +39,7 @@ impl Type {
 /// A matrix of the model as ggml multiplies with it; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Matrix {
-    ty: of_ggml::Type,
+    ty: sys::Type,
     rows: usize,
     k: usize,
     /// A copy, where ggml rearranges weights of this type, or where the file's are not aligned.

@@ -6,7 +6,7 @@ mod common;
 
 use common::{Range, Rng, assert_same, floats, weights};
 use puna_core::gguf::GgmlType;
-use puna_ggml_sys::{Engine, Type};
+use puna_ggml_sys::{Engine, Type, Weights};
 use puna_kernels::{ActType, Activations, Kernels, TileMut, WeightType, dequantize, quantize_row};
 use puna_tests::ggml::{bound, exact_floats, ggml_type, magnitudes};
 
@@ -214,23 +214,15 @@ fn matmul_is_that_of_ggml_within_the_bound() {
             let mut rng = Rng::new((100 * i + j) as u64);
             let w = weights(&mut rng, ty, rows * k / ty.block_len(), Range::Tame);
             let f = exact_floats(|below| rng.below(below), n * k);
-            let engine = Engine::new(threads);
-            let weights = engine.weights(ggml_type(ty.name()), &w, rows, k, 1);
-            let mut product = engine.matmul(&weights, n, 1);
+            let weights = Weights::new(ggml_type(ty.name()), &w, rows, k).expect("memory");
             let mut want = vec![0.0; n * rows];
-            product.set_input(&f);
-            product.compute(0);
-            product.output(&mut want);
+            Engine::new(threads).products(&f, &mut [(&weights, &mut want)]);
 
             let mut got = vec![0.0; n * rows];
             let mut acts = Activations::default();
             let x = acts.quantize(&kernels, ty.act_type(), &f, k);
-            // On a thread of its own: ggml sets the shapes of AMX tiles once a thread and relies on
-            // them ever after, so a thread on which ours have been used is lost to it.
-            std::thread::scope(|scope| {
-                scope.spawn(|| kernels.matmul(ty, &w, x, &mut TileMut::new(&mut got, rows)));
-            });
-            let buffer = weights.buffer();
+            kernels.matmul(ty, &w, x, &mut TileMut::new(&mut got, rows));
+            let buffer = weights.buffer().unwrap_or_default();
             println!("{ty} n={n}: ggml keeps the weights in {buffer}");
             for (at, (got, want)) in got.iter().zip(&want).enumerate() {
                 let (column, row) = (at / rows, at % rows);

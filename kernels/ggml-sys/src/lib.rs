@@ -14,8 +14,6 @@ pub mod about;
 #[cfg(any(feature = "vendored", feature = "system"))]
 mod engine;
 #[cfg(any(feature = "vendored", feature = "system"))]
-mod matmul;
-#[cfg(any(feature = "vendored", feature = "system"))]
 mod tiles;
 #[cfg(any(feature = "vendored", feature = "system"))]
 mod types;
@@ -42,14 +40,8 @@ pub mod raw {
 }
 
 #[cfg(any(feature = "vendored", feature = "system"))]
-pub use matmul::{Engine, MatMul, Weights};
+pub use engine::{Engine, Graph};
 #[cfg(any(feature = "vendored", feature = "system"))]
 pub use types::Type;
-
-/// For a runtime that has ggml multiply its matrices. [`Engine`] and [`Weights`] at the root are for
-/// timing: their graphs are made beforehand, and their threads poll.
 #[cfg(any(feature = "vendored", feature = "system"))]
-pub mod backend {
-    pub use crate::engine::Engine;
-    pub use crate::weights::Weights;
-}
+pub use weights::Weights;

@@ -17,6 +17,8 @@ pub struct Ours {
     y: Vec<f32>,
     /// Index in `pools`.
     pool: usize,
+    /// Products in a sample.
+    products: usize,
     /// The copy whose turn is next, and where the turns begin anew.
     next: usize,
     copies: usize,
@@ -38,6 +40,7 @@ impl Ours {
             x: Vec::new(),
             y: Vec::new(),
             pool: 0,
+            products: 0,
             next: 0,
             copies: 0,
         }
@@ -53,27 +56,28 @@ impl Ours {
         self.matrix = Some(matrix);
     }
 
-    /// Gets ready for vectors `x` on the pool of this index, with turns over so many copies.
+    /// Gets ready for vectors `x` on the pool of this index, with so many products in a sample and turns over
+    /// so many copies.
     ///
     /// # Panics
     /// If no matrix was loaded.
-    pub fn prepare(&mut self, x: &[f32], pool: usize, copies: usize) {
+    pub fn prepare(&mut self, x: &[f32], pool: usize, products: usize, copies: usize) {
         let shape = self.matrix.as_ref().expect("loaded").shape;
         let n = x.len() / shape.k;
         self.x = x.to_vec();
         self.y.clear();
-        self.y.resize(n * shape.rows, 0.0);
-        (self.pool, self.copies, self.next) = (pool, copies, 0);
+        self.y.resize(products * n * shape.rows, 0.0);
+        (self.pool, self.products, self.copies, self.next) = (pool, products, copies, 0);
     }
 
-    /// The nanoseconds that `products` take, each with the next copy.
+    /// The nanoseconds that the products of a sample take, each with the next copy, into a result of its own.
     ///
     /// # Panics
     /// If no matrix was loaded.
-    pub fn sample(&mut self, products: usize) -> u64 {
+    pub fn sample(&mut self) -> u64 {
         let start = Instant::now();
-        for _ in 0..products {
-            self.product();
+        for result in 0..self.products {
+            self.product(result);
             self.next = (self.next + 1) % self.copies;
         }
         nanoseconds(start)
@@ -81,7 +85,8 @@ impl Ours {
 
     /// What the last product gave, shape `(n, rows)`.
     pub fn output(&self) -> Vec<f32> {
-        self.y.clone()
+        let len = self.y.len() / self.products;
+        self.y[self.y.len() - len..].to_vec()
     }
 
     /// The form that the vectors take.
@@ -91,12 +96,12 @@ impl Ours {
     pub fn form(&self) -> ActType {
         let matrix = self.matrix.as_ref().expect("loaded");
         let n = self.x.len() / matrix.shape.k;
-        self.kernels.act_type(matrix.ty, n)
+        self.kernels.act_type(matrix.ty, n, matrix.shape.k)
     }
 
     /// As `Machine::project` of puna-core: quantizes on all threads, shares out the rows, and looks for
     /// what quantizing hides.
-    fn product(&mut self) {
+    fn product(&mut self, result: usize) {
         let matrix = self.matrix.as_ref().expect("loaded");
         let (ty, shape, pool) = (matrix.ty, matrix.shape, &self.pools[self.pool]);
         let (k, kernels, x) = (shape.k, &self.kernels, &self.x);
@@ -123,14 +128,12 @@ impl Ours {
         let row = ty.row_bytes(k);
         let step = shape.rows.div_ceil(4 * pool.n_threads());
         let step = step.next_multiple_of(32).min(256);
-        pool.for_each(
-            tiles(&mut self.y, shape.rows, step),
-            |_, (first, mut tile)| {
-                let rows = &weights[first * row..(first + tile.m()) * row];
-                kernels.matmul(ty, rows, acts, &mut tile);
-            },
-        );
-        for (x, y) in x.chunks(k).zip(self.y.chunks_mut(shape.rows)) {
+        let y = &mut self.y[result * n * shape.rows..][..n * shape.rows];
+        pool.for_each(tiles(y, shape.rows, step), |_, (first, mut tile)| {
+            let rows = &weights[first * row..(first + tile.m()) * row];
+            kernels.matmul(ty, rows, acts, &mut tile);
+        });
+        for (x, y) in x.chunks(k).zip(y.chunks_mut(shape.rows)) {
             if x.iter().fold(false, |any, x| any | x.is_nan()) {
                 y.fill(f32::NAN);
             }

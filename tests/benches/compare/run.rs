@@ -91,13 +91,13 @@ impl Bench {
         let x = Arc::new(data.vectors(n));
         let shared = Arc::clone(&x);
         self.ours
-            .call(move |side| side.prepare(&shared, pool, copies));
+            .call(move |side| side.prepare(&shared, pool, products, copies));
         self.peer
             .call(move |side| side.prepare(&x, n, pool, products));
 
         // One sample that does not count wakes everything up, and makes the answers to compare.
         let (ours, form) = self.ours.call(move |side| {
-            side.sample(products);
+            side.sample();
             (side.output(), side.form())
         });
         let len = ours.len();
@@ -123,7 +123,7 @@ impl Bench {
         let budget = Duration::from_secs_f64(self.seconds);
         let start = Instant::now();
         while case.pairs.len() < PAIRS.0 || case.pairs.len() < PAIRS.1 && start.elapsed() < budget {
-            let ours = || self.ours.call(move |side| side.sample(products));
+            let ours = || self.ours.call(|side| side.sample());
             let theirs = || self.peer.call(Peer::sample);
             case.pairs.push(if case.pairs.len().is_multiple_of(2) {
                 let ours = ours();
