@@ -1,6 +1,6 @@
 //! One sequence of tokens: its cache, its logits, and the way back.
 
-use puna_kernels::ActType;
+use puna_kernels::Kernels;
 
 use crate::{
     cancel::Cancel,
@@ -181,14 +181,17 @@ impl Session {
         tokens
             .try_reserve_exact(wanted)
             .map_err(|_| SessionError::NoMemory { bytes })?;
-        let mut forms = if options.exact {
+        let model = if options.exact && !model.kernels().is_exact() {
+            model.clone().with_kernels(Kernels::best_exact())
+        } else {
+            model.clone()
+        };
+        let forms = if options.exact {
             Vec::new()
         } else {
             model.activation_forms()
         };
-        if ty.act_type() != ActType::F32 && !forms.contains(&ty.act_type()) {
-            forms.push(ty.act_type());
-        }
+        let query_forms = model.kernels().act_types(ty, c.head_dim);
         let n_batch = options.n_batch.clamp(1, wanted);
         let by_ggml = model.backend() == Backend::Ggml && !options.exact;
         Ok(Self {
@@ -196,12 +199,12 @@ impl Session {
                 .map_err(|source| SessionError::Threads { n_threads, source })?,
             engine: by_ggml.then(|| ggml::Engine::new(n_threads)),
             kv,
-            scratch: Scratch::new(c, n_batch, n_threads, &forms),
+            scratch: Scratch::new(c, n_batch, n_threads, &forms, &query_forms),
             tokens,
             logits: vec![0.0; c.n_vocab],
             next_logits: vec![0.0; c.n_vocab],
             exact: options.exact,
-            model: model.clone(),
+            model,
         })
     }
 

@@ -99,7 +99,7 @@ fn measure(kernels: &Kernels, ty: WeightType, weights: &[u8]) -> [f64; 3] {
     let memory = small.len() as f64 / seconds / 1e9;
 
     let mut acts = Activations::default();
-    let x = acts.quantize(kernels, kernels.act_type(ty, VECTORS), &f, K);
+    let x = acts.quantize(kernels, kernels.act_type(ty, VECTORS, K), &f, K);
     let small = &small[..GEMM_ROWS * ty.row_bytes(K)];
     let y = &mut y[..GEMM_ROWS * VECTORS];
     let seconds = best(|| kernels.matmul(ty, small, x, &mut TileMut::new(y, GEMM_ROWS)));

@@ -130,6 +130,9 @@ pub(crate) type Gemm = unsafe fn(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>);
 /// Rows mixed by weights.
 pub(crate) type Mix = unsafe fn(v: &[u8], p: &[f32], out: &mut [f32]);
 
+/// Rows mixed by several rows of weights, `len` each.
+pub(crate) type MixMany = unsafe fn(v: &[u8], p: &[f32], len: usize, out: &mut [f32]);
+
 /// The matrix operations of one weight type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MatKernels {
@@ -148,6 +151,9 @@ pub struct Kernels {
     pub(crate) mix_f32: Mix,
     pub(crate) mix_f16: Mix,
     pub(crate) mix_q8_0: Mix,
+    /// Many rows of weights at once, where the tier has it; of widths of 32.
+    pub(crate) mix_many_f16: Option<MixMany>,
+    pub(crate) mix_many_q8_0: Option<MixMany>,
     pub(crate) quantize: unsafe fn(&[f32], &mut ActRowsMut<'_>),
     pub(crate) rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),
     pub(crate) rope: unsafe fn(&mut [f32], &[f32], &[f32]),
@@ -198,6 +204,8 @@ impl Kernels {
             mix_f32: |v, p, out| scalar::mix::mix_f32(block::cast(v), p, out),
             mix_f16: |v, p, out| scalar::mix::mix_f16(block::cast(v), p, out),
             mix_q8_0: |v, p, out| scalar::mix::mix_q8_0(block::cast(v), p, out),
+            mix_many_f16: None,
+            mix_many_q8_0: None,
             quantize: scalar::quantize::quantize,
             rms_norm: scalar::rms_norm::rms_norm,
             rope: scalar::rope::rope,
@@ -290,15 +298,22 @@ impl Kernels {
         self.isa
     }
 
-    /// The form in which `n` vectors meet a matrix of type `ty`: that of the type, or, where this tier
-    /// multiplies many vectors at once in another way, `BF16`.
+    /// The form in which `n` vectors of `k` meet a matrix of type `ty`: that of the type, or, where this
+    /// tier multiplies many vectors at once in another way, `BF16`.
     #[must_use]
-    pub const fn act_type(&self, ty: WeightType, n: usize) -> ActType {
-        if n >= MANY && self.tiled[ty as usize].is_some() {
+    pub const fn act_type(&self, ty: WeightType, n: usize, k: usize) -> ActType {
+        let tiles = k.is_multiple_of(ActType::BF16.block_len());
+        if n >= MANY && tiles && self.tiled[ty as usize].is_some() {
             ActType::BF16
         } else {
             ty.act_type()
         }
+    }
+
+    /// The forms that [`act_type`](Self::act_type) names for few and for many vectors; they may be the same.
+    #[must_use]
+    pub const fn act_types(&self, ty: WeightType, k: usize) -> [ActType; 2] {
+        [ty.act_type(), self.act_type(ty, usize::MAX, k)]
     }
 
     /// Whether every result has the bits of the scalar definitions.
@@ -376,6 +391,49 @@ impl Kernels {
         };
         // SAFETY: as in `quantize`.
         unsafe { mix(v, p, out) }
+    }
+
+    /// [`mix`](Self::mix) for `seen.len()` rows of weights, which came of vectors of form `form`: `p` has shape `(seen.len(), len)`, `out`
+    /// `(seen.len(), width)`, and `v` is `len` rows of `width` numbers of type `ty`. Of row `r` of `p` the first
+    /// `seen[r]` weights count; the others are overwritten.
+    ///
+    /// # Panics
+    /// As [`mix`](Self::mix), if a row has seen more than `len`, and if `form` is not that of `width` numbers.
+    pub fn mix_many(
+        &self,
+        ty: WeightType,
+        v: &[u8],
+        form: ActType,
+        p: &mut [f32],
+        seen: &[usize],
+        out: &mut [f32],
+    ) {
+        let rows = seen.len();
+        if rows == 0 || p.is_empty() {
+            return;
+        }
+        let (len, width) = (p.len() / rows, out.len() / rows);
+        assert!(
+            p.len() == rows * len && out.len() == rows * width,
+            "mix: shapes differ"
+        );
+        assert_eq!(v.len(), len * ty.row_bytes(width), "mix: shapes differ");
+        let many = match ty {
+            WeightType::F16 => self.mix_many_f16,
+            WeightType::Q8_0 => self.mix_many_q8_0,
+            _ => None,
+        };
+        let pairs = p.chunks_exact_mut(len).zip(seen);
+        if let (Some(mix), ActType::BF16) = (many, form) {
+            assert!(width.is_multiple_of(form.block_len()), "mix: {width} wide");
+            pairs.for_each(|(p, &seen)| p[seen..].fill(0.0));
+            // SAFETY: as in `quantize`.
+            unsafe { mix(v, p, len, out) }
+        } else {
+            for ((p, &seen), out) in pairs.zip(out.chunks_exact_mut(width)) {
+                self.mix(ty, &v[..seen * ty.row_bytes(width)], &p[..seen], out);
+            }
+        }
     }
 
     /// `y[i] = x[i] / sqrt(mean(x²) + eps) * w[i]`.

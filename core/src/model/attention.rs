@@ -4,12 +4,12 @@
 //! order (Dao et al. 2022): what is added to what depends on the positions alone, not on the threads
 //! or on how the prompt was cut into batches.
 
-use puna_kernels::{ActRows, ActType, TileMut, scalar::exp::exp, tiles};
+use puna_kernels::{ActType, Kernels, TileMut, scalar::exp::exp, tiles};
 
 use super::{
     Config,
     linear::{Machine, lock},
-    scratch::{ActSet, KV_CHUNK, query_tokens},
+    scratch::{KV_CHUNK, Worker, query_tokens},
 };
 use crate::kv_cache::KvCache;
 
@@ -66,62 +66,56 @@ impl Attention<'_> {
     }
 
     /// `softmax(q K^T) V` of every head into `out`, shape `(n, n_head, head_dim)`.
-    pub fn attend(
-        &self,
-        machine: &Machine<'_>,
-        acts: &mut ActSet,
-        kv: &KvCache,
-        q_by_head: &[f32],
-        out: &mut [f32],
-    ) {
+    pub fn attend(&self, machine: &Machine<'_>, kv: &KvCache, q_by_head: &[f32], out: &mut [f32]) {
         let c = self.config;
-        let (hd, n_group) = (c.head_dim, c.n_group());
+        let group = c.n_group() * c.head_dim;
         let n = out.len() / c.n_embd_q();
-        let form = kv.ty().weight_type().act_type();
-        if form != ActType::F32 {
-            machine.quantize(acts, form, q_by_head, hd);
-        }
-        let queries = match form {
-            ActType::F32 => ActRows::from_f32(q_by_head, hd),
-            form => acts.get(form).rows(form, n * c.n_head, hd),
-        };
-        let step = query_tokens(n_group);
+        let step = query_tokens(c.n_group());
         let tasks = out
             .chunks_mut(step * c.n_embd_q())
             .enumerate()
             .flat_map(|(block, out)| {
-                let heads = tiles(out, c.n_embd_q(), n_group * hd).enumerate();
+                let heads = tiles(out, c.n_embd_q(), group).enumerate();
                 heads.map(move |(head, (_, tile))| (head, block * step, tile))
             });
         machine.pool.for_each(tasks, |worker, (head, first, tile)| {
             if !machine.cancel.is_cancelled() {
-                let rows = queries.range((head * n + first) * n_group, tile.n() * n_group);
-                self.attend_head(machine, worker, kv, head, first, rows, tile);
+                let queries = &q_by_head[(head * n + first) * group..][..tile.n() * group];
+                let mut worker = lock(&machine.workers[worker]);
+                let form = machine
+                    .kernels
+                    .act_type(kv.ty().weight_type(), n, c.head_dim);
+                self.attend_head(
+                    machine.kernels,
+                    &mut worker,
+                    kv,
+                    (head, first),
+                    (form, queries),
+                    tile,
+                );
             }
         });
     }
 
-    /// The heads of one group, for the tokens `first ..` of the batch.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the place of one task in the whole"
-    )]
+    /// The heads of one group, for the tokens `first ..` of the batch: `queries` has shape
+    /// `(tokens, n_group, head_dim)`, and meets the keys in form `form`.
     fn attend_head(
         &self,
-        machine: &Machine<'_>,
-        worker: usize,
+        kernels: &Kernels,
+        worker: &mut Worker,
         kv: &KvCache,
-        head: usize,
-        first: usize,
-        queries: ActRows<'_>,
+        (head, first): (usize, usize),
+        (form, queries): (ActType, &[f32]),
         mut out: TileMut<'_>,
     ) {
         let (hd, n_group) = (self.config.head_dim, self.config.n_group());
         let ty = kv.ty().weight_type();
-        let mut worker = lock(&machine.workers[worker]);
-        let worker = &mut *worker;
-        let running = &mut worker.running[..queries.n()];
+        let n_rows = queries.len() / hd;
+        let queries = worker.queries.quantize(kernels, form, queries, hd);
+        let running = &mut worker.running[..n_rows];
         running.fill([f32::NEG_INFINITY, 0.0]);
+        let seen = &mut worker.seen[..n_rows];
+        let mixed = &mut worker.mixed[..n_rows * hd];
         for t in 0..out.n() {
             out.row(t).fill(0.0);
         }
@@ -129,31 +123,31 @@ impl Attention<'_> {
         for start in (0..n_kv).step_by(KV_CHUNK) {
             let chunk = start..(start + KV_CHUNK).min(n_kv);
             let len = chunk.len();
-            let scores = &mut worker.scores[..queries.n() * len];
+            let scores = &mut worker.scores[..n_rows * len];
             let keys = kv.keys(self.layer, head, chunk.clone());
-            machine
-                .kernels
-                .matmul(ty, keys, queries, &mut TileMut::new(scores, len));
-            for (r, (scores, running)) in
-                scores.chunks_exact_mut(len).zip(&mut *running).enumerate()
-            {
-                let (t, j) = (r / n_group, r % n_group);
+            kernels.matmul(ty, keys, queries, &mut TileMut::new(scores, len));
+            for (r, (scores, seen)) in scores.chunks_exact_mut(len).zip(&mut *seen).enumerate() {
                 // A token sees the positions up to its own.
-                let seen = (self.pos + first + t + 1).saturating_sub(start).min(len);
-                if seen == 0 {
-                    continue;
-                }
-                let scores = &mut scores[..seen];
-                let (max, sum) = machine.kernels.softmax_part(scores);
-                let mixed = &mut worker.mixed[..hd];
-                mixed.fill(0.0);
-                let values = kv.values(self.layer, head, start..start + seen);
-                machine.kernels.mix(ty, values, scores, mixed);
-                let [old_max, old_sum] = *running;
+                let last = self.pos + first + r / n_group + 1;
+                *seen = last.saturating_sub(start).min(len);
+                worker.parts[r] = kernels.softmax_part(&mut scores[..*seen]);
+            }
+            mixed.fill(0.0);
+            let values = kv.values(self.layer, head, chunk);
+            kernels.mix_many(ty, values, form, scores, seen, mixed);
+            for (r, mixed) in mixed
+                .chunks_exact(hd)
+                .enumerate()
+                .filter(|(r, _)| seen[*r] > 0)
+            {
+                let [old_max, old_sum] = running[r];
+                let (max, sum) = worker.parts[r];
                 let new_max = old_max.max(max);
                 let (old, new) = (exp(old_max - new_max), exp(max - new_max));
-                *running = [new_max, old_sum * old + sum * new];
-                for (o, m) in out.row(t)[j * hd..(j + 1) * hd].iter_mut().zip(mixed) {
+                running[r] = [new_max, old_sum * old + sum * new];
+                let (t, j) = (r / n_group, r % n_group);
+                let out = &mut out.row(t)[j * hd..(j + 1) * hd];
+                for (o, m) in out.iter_mut().zip(mixed) {
                     *o = *o * old + *m * new;
                 }
             }

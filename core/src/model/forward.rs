@@ -127,7 +127,7 @@ impl Forward<'_> {
             sin: &s.sin,
         };
         attention.rotate_and_store(&machine, kv, q, k, v, q_by_head);
-        attention.attend(&machine, &mut s.acts, kv, q_by_head, q);
+        attention.attend(&machine, kv, q_by_head, q);
         machine.project(&mut s.acts, q, [(&layer.attn_output, &mut *h)]);
         machine.kernels.add(x, h);
     }

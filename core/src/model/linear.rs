@@ -101,7 +101,7 @@ impl Machine<'_> {
         if !self.exact {
             let mut done = [ActType::F32; N];
             for (i, (linear, _)) in outs.iter().enumerate() {
-                let ty = self.kernels.act_type(linear.weight_type(), n);
+                let ty = self.kernels.act_type(linear.weight_type(), n, k);
                 if ty != ActType::F32 && !done[..i].contains(&ty) {
                     self.quantize(acts, ty, x, k);
                 }
@@ -130,7 +130,7 @@ impl Machine<'_> {
                 } else {
                     let ty = linear.weight_type();
                     let rows = linear.weight.rows(self.gguf, rows);
-                    let x = match self.kernels.act_type(ty, n) {
+                    let x = match self.kernels.act_type(ty, n, k) {
                         ActType::F32 => ActRows::from_f32(x, k),
                         form => acts.get(form).rows(form, n, k),
                     };

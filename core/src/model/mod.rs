@@ -155,8 +155,8 @@ impl Model {
         let mut forms = Vec::new();
         if self.backend() == Backend::Puna {
             for linear in self.weights().matrices() {
-                for n in [1, usize::MAX] {
-                    let form = self.kernels.act_type(linear.weight_type(), n);
+                let k = linear.weight.n_cols();
+                for form in self.kernels.act_types(linear.weight_type(), k) {
                     if form != ActType::F32 && !forms.contains(&form) {
                         forms.push(form);
                     }

@@ -9,7 +9,7 @@ use super::Config;
 /// Positions of the KV cache that attention takes at a time.
 pub(super) const KV_CHUNK: usize = 256;
 /// Query rows (tokens times heads of a group) that attention takes at a time, at least.
-pub(super) const QUERY_ROWS: usize = 32;
+pub(super) const QUERY_ROWS: usize = 128;
 /// Matrix rows that the exact path dequantizes at a time.
 pub(super) const EXACT_ROWS: usize = 16;
 
@@ -57,6 +57,12 @@ pub(crate) struct Worker {
     pub mixed: Vec<f32>,
     /// `(query rows, 2)`: running maximum and sum.
     pub running: Vec<[f32; 2]>,
+    /// Maximum and sum of one chunk, a query row.
+    pub parts: Vec<(f32, f32)>,
+    /// Positions of the chunk that a query row sees.
+    pub seen: Vec<usize>,
+    /// Query rows in the form that meets the keys.
+    pub queries: Activations,
     /// `head_dim`.
     pub head: Vec<f32>,
     /// `(EXACT_ROWS, n_in)`: weights as `f32`; only the exact path.
@@ -98,8 +104,14 @@ pub(super) fn query_tokens(n_group: usize) -> usize {
 }
 
 impl Scratch {
-    /// `forms` are the activation forms that the model's matrices take.
-    pub fn new(c: &Config, n_batch: usize, n_threads: usize, forms: &[ActType]) -> Self {
+    /// `forms` are the activation forms that the model's matrices take, `query_forms` those that keys take.
+    pub fn new(
+        c: &Config,
+        n_batch: usize,
+        n_threads: usize,
+        forms: &[ActType],
+        query_forms: &[ActType],
+    ) -> Self {
         let zeros = |n: usize| vec![0.0; n_batch * n];
         let mut acts = ActSet::default();
         let widest = c.n_embd.max(c.n_ff).max(c.n_embd_q());
@@ -108,12 +120,21 @@ impl Scratch {
                 .reserve(ty, n_batch, widest.next_multiple_of(ty.block_len()));
         }
         let rows = query_tokens(c.n_group()) * c.n_group();
-        let worker = || Worker {
-            scores: vec![0.0; rows * KV_CHUNK],
-            mixed: vec![0.0; rows * c.head_dim],
-            running: vec![[0.0; 2]; rows],
-            head: vec![0.0; c.head_dim],
-            weights: Vec::new(),
+        let worker = || {
+            let mut queries = Activations::default();
+            for &form in query_forms {
+                queries.reserve(form, rows, c.head_dim);
+            }
+            Worker {
+                scores: vec![0.0; rows * KV_CHUNK],
+                mixed: vec![0.0; rows * c.head_dim],
+                running: vec![[0.0; 2]; rows],
+                parts: vec![(0.0, 0.0); rows],
+                seen: vec![0; rows],
+                queries,
+                head: vec![0.0; c.head_dim],
+                weights: Vec::new(),
+            }
         };
         let buffers = Buffers {
             x: zeros(c.n_embd),
@@ -157,7 +178,9 @@ impl Scratch {
         ];
         let worker = |w: &Mutex<Worker>| {
             let w = w.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            4 * (w.scores.len() + w.mixed.len() + 2 * w.running.len() + w.head.len())
+            4 * (w.scores.len() + w.mixed.len() + 4 * w.running.len() + w.head.len())
+                + size_of_val(w.seen.as_slice())
+                + w.queries.bytes()
                 + 4 * w.weights.len()
         };
         floats.iter().map(|v| 4 * v.len()).sum::<usize>()

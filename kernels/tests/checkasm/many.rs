@@ -4,7 +4,7 @@
 use puna_kernels::{ActType, Activations, Kernels, TileMut, WeightType, dequantize};
 
 use crate::common::{Range, Rng, assert_same, floats, weights};
-use crate::guard::{Output, Unaligned};
+use crate::guard::{Output, Unaligned, in_place};
 use crate::tiers;
 
 /// The tiers that have such a form, each with the types that it takes in it.
@@ -13,7 +13,7 @@ fn cases() -> impl Iterator<Item = (Kernels, WeightType)> {
     let all = fast
         .into_iter()
         .flat_map(|kernels| WeightType::ALL.map(|ty| (kernels.clone(), ty)));
-    all.filter(|(kernels, ty)| kernels.act_type(*ty, usize::MAX) != ty.act_type())
+    all.filter(|(kernels, ty)| kernels.act_type(*ty, usize::MAX, 32) != ty.act_type())
 }
 
 /// `y[t][r]` in double precision, and how far rounding `w` and `x` to eight bits of mantissa may move it.
@@ -26,8 +26,8 @@ fn definition(w: &[f32], x: &[f32], k: usize) -> (Vec<f64>, Vec<f64>) {
             for (&w, &x) in w.iter().zip(x) {
                 let (w, x) = (f64::from(w), f64::from(x));
                 sum += w * x;
-                // Two roundings to nearest; and a weight near 0 is the difference of two larger numbers.
-                reach += x.abs() * (w.abs() / 250.0 + f64::from(largest) * 1e-6);
+                // Two roundings to nearest, by 2^-8 each at most; and a weight near 0 is the difference of two larger numbers.
+                reach += x.abs() * (w.abs() / 127.0 + f64::from(largest) * 1e-6);
             }
             y.push(sum);
             bound.push(reach);
@@ -53,7 +53,7 @@ fn many_vectors_are_near_the_definition() {
                 let w = weights(&mut rng, ty, rows * k / ty.block_len(), range);
                 let w = Unaligned::new(&w, seed as usize % 16);
                 let f = floats(&mut rng, n * k, range);
-                let form = kernels.act_type(ty, n);
+                let form = kernels.act_type(ty, n, k);
                 assert_eq!(form, ActType::BF16, "the only other form");
                 let mut acts = Activations::default();
                 let x = acts.quantize(&kernels, form, &f, k);
@@ -147,4 +147,72 @@ fn a_tier_without_tiles_refuses_them() {
     let (scalar, _) = tiers();
     let mut acts = Activations::default();
     let _ = acts.quantize(&scalar, ActType::BF16, &[0.0; 64], 32);
+}
+
+/// What several rows of weights make of a cache: every tier as its rows one by one, or near the
+/// definition where it takes many in another form; the same bits with any rows beside them.
+#[test]
+fn many_rows_mix_as_each_alone() {
+    let (_, fast) = tiers();
+    let mut seed = 70_000;
+    for kernels in fast {
+        for ty in [WeightType::F32, WeightType::F16, WeightType::Q8_0] {
+            for (rows, len, width) in [
+                (1, 5, 64),
+                (3, 40, 32),
+                (32, 33, 64),
+                (40, 256, 96),
+                (47, 100, 128),
+            ] {
+                seed += 1;
+                let mut rng = Rng::new(seed);
+                let v = weights(&mut rng, ty, len * width / ty.block_len(), Range::Tame);
+                let v = Unaligned::new(&v, seed as usize % 16);
+                let p: Vec<_> = (0..rows * len).map(|_| rng.unit().abs()).collect();
+                let seen: Vec<_> = (0..rows).map(|_| rng.below(len + 1)).collect();
+                let out = floats(&mut rng, rows * width, Range::Tame);
+                let form = kernels.act_type(ty, rows, width);
+                let case = || {
+                    format!(
+                        "{:?} {ty} rows={rows} len={len} width={width} seed={seed}",
+                        kernels.isa()
+                    )
+                };
+                let mix = |p: &[f32], seen: &[usize], out: &[f32]| {
+                    in_place(
+                        out,
+                        |out| kernels.mix_many(ty, v.bytes(), form, &mut p.to_vec(), seen, out),
+                        &case,
+                    )
+                };
+                let got = mix(&p, &seen, &out);
+                let mut plain = vec![0.0; len * width];
+                dequantize(ty, v.bytes(), &mut plain);
+                let mut alone = out.clone();
+                for (r, out) in alone.chunks_exact_mut(width).enumerate() {
+                    let v = &v.bytes()[..seen[r] * ty.row_bytes(width)];
+                    kernels.mix(ty, v, &p[r * len..][..seen[r]], out);
+                }
+                for (i, (got, alone)) in got.iter().zip(&alone).enumerate() {
+                    let (r, c) = (i / width, i % width);
+                    let terms = (0..seen[r]).map(|j| (p[r * len + j] * plain[j * width + c]).abs());
+                    let reach = terms.sum::<f32>() / 127.0 + out[i].abs() * 1e-6;
+                    let bound = if form == ty.act_type() { 0.0 } else { reach };
+                    assert!(
+                        (got - alone).abs() <= bound,
+                        "{}: [{r}, {c}] is {got}, not {alone} by {bound}",
+                        case()
+                    );
+                }
+                if rows >= 40 {
+                    let part = mix(
+                        &p[4 * len..37 * len],
+                        &seen[4..37],
+                        &out[4 * width..37 * width],
+                    );
+                    assert_same(&part, &got[4 * width..37 * width], &case);
+                }
+            }
+        }
+    }
 }

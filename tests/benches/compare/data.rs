@@ -34,11 +34,11 @@ impl Data {
             let magnitudes = magnitudes(ty, row, k);
             let bounds: [f64; VECTORS] =
                 std::array::from_fn(|vector| bound(ty, &magnitudes, &acts.row(vector)));
-            // The vectors are exact in 8 bits of mantissa; a weight is off by at most 2^-9 of it.
+            // The vectors are exact in 8 bits of mantissa; a weight is off by at most 2^-8 of it.
             let rounding = |vector: usize| -> f64 {
                 let x = &vectors[vector * k..][..k];
                 let terms = magnitudes.iter().zip(x);
-                terms.map(|(w, x)| w * f64::from(x.abs()) / 512.0).sum()
+                terms.map(|(w, x)| w * f64::from(x.abs()) / 256.0).sum()
             };
             let rounded = std::array::from_fn(|vector| bounds[vector] + rounding(vector));
             (bounds, rounded)

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::{
     activations::{ActRows, Line},
-    block::Block,
     tile::TileMut,
     x86_64::avx512vnni::load::{load_ps, store_ps},
 };
@@ -24,14 +23,16 @@ thread_local! {
 }
 
 /// `y[t][r] = row r · x[t]`: `w` holds `y.m()` rows of `x.k()` weights, and `x` holds `y.n()` vectors, as
-/// tiles. `unpack` gives 32 weights of a block as bfloat16.
+/// tiles. `unpack` gives the 32 weights of a block at an index below
+/// `per_block` as bfloat16.
 ///
 /// A chunk of 32 rows is unpacked once and meets every vector; between chunks the sums rest as tiles.
 /// Each sum takes its products in the order of the weights, whatever the rows and vectors beside it.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16")]
-pub(super) fn gemm<B: Block>(
+pub(super) fn gemm<B>(
     w: &[B],
+    per_block: usize,
     x: ActRows<'_>,
     y: &mut TileMut<'_>,
     unpack: impl Fn(&B, usize) -> __m512i,
@@ -40,7 +41,7 @@ pub(super) fn gemm<B: Block>(
     if m == 0 || n == 0 {
         return;
     }
-    let (blocks, per_block) = (w.len() / m, B::LEN / DEPTH);
+    let blocks = w.len() / m;
     let (vectors, _) = x.all.tiles.as_chunks::<SIDE>();
     let vectors = Vectors { vectors, depth };
     let (row_pairs, vector_pairs) = (m.div_ceil(2 * SIDE), n.div_ceil(2 * SIDE));

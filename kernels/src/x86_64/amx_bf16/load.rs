@@ -55,3 +55,16 @@ pub(super) fn transpose(rows: &mut [__m512i; 16]) {
         rows[12 + c] = _mm512_shuffle_i32x4::<0b11_01_11_01>(odd, odd_high);
     }
 }
+
+/// Words 0, 16, 1, 17 and so on: two halves as pairs.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn interleave(v: __m512i) -> __m512i {
+    let mut order = [0u16; 32];
+    for (i, o) in order.iter_mut().enumerate() {
+        *o = (i / 2 + i % 2 * 16) as u16;
+    }
+    // SAFETY: both are 64 bytes of any value.
+    let order: __m512i = unsafe { core::mem::transmute(order) };
+    _mm512_permutexvar_epi16(order, v)
+}

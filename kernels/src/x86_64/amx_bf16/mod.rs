@@ -7,6 +7,7 @@
 
 mod gemm;
 mod load;
+mod mix;
 mod pack;
 mod tile;
 mod types;
@@ -23,7 +24,7 @@ pub(crate) use tile::is_available;
 /// Puts this tier's kernels into `table`, which has those of AMX. The caller has checked that the CPU
 /// runs them.
 pub(crate) fn install(table: &mut Kernels) {
-    types::install(&mut table.tiled);
+    types::install(table);
     table.quantize = quantize_or_pack;
 }
 

@@ -1,16 +1,19 @@
 //! The GEMM of each weight type.
 
-use super::{gemm::gemm, unpack};
+use super::{gemm::gemm, load::round, mix, tile::DEPTH, unpack};
 use crate::{
     activations::ActRows,
     block::{
-        self, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0, BlockQ4_1, BlockQ4K,
-        BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
+        self, Block, BlockBf16, BlockF16, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0,
+        BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
     },
-    dispatch::Gemm,
+    dispatch::{Gemm, Kernels},
     tile::TileMut,
     weight_type::WeightType,
-    x86_64::avx2::{dot, dot_k},
+    x86_64::{
+        avx2::{dot, dot_k},
+        avx512vnni::load::{load_bfloats, load_halves},
+    },
 };
 
 /// A function `$name` for blocks of type `$block`, 32 weights of which `$unpack` gives as bfloat16.
@@ -20,7 +23,8 @@ macro_rules! gemm_of {
             enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c"
         )]
         fn $name(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-            gemm(block::cast::<$block>(w), x, y, $unpack);
+            let per_block = <$block>::LEN / DEPTH;
+            gemm(block::cast::<$block>(w), per_block, x, y, $unpack);
         }
     };
 }
@@ -74,9 +78,31 @@ gemm_of!(iq4_xs, BlockIq4Xs, |w, j| unpack::super_block(
     dot_k::ints_iq4_xs(w, j)
 ));
 
-/// Puts the kernels of this tier into the table; floats have none.
-pub(super) fn install(tiled: &mut [Option<Gemm>; WeightType::ALL.len()]) {
-    let all: [(WeightType, Gemm); 12] = [
+/// Halves, 32 of them as a block.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")]
+fn f16(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+    let w: &[[BlockF16; DEPTH]] = bytemuck::cast_slice(w);
+    gemm(w, 1, x, y, |w, _| {
+        let (halves, _) = w.as_chunks();
+        round(load_halves(&halves[0]), load_halves(&halves[1]))
+    });
+}
+
+/// Bfloats, 32 of them as a block.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")]
+fn bf16(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+    let w: &[[BlockBf16; DEPTH]] = bytemuck::cast_slice(w);
+    gemm(w, 1, x, y, |w, _| {
+        let (halves, _) = w.as_chunks();
+        round(load_bfloats(&halves[0]), load_bfloats(&halves[1]))
+    });
+}
+
+/// Puts the kernels of this tier into the table; singles have none.
+pub(super) fn install(table: &mut Kernels) {
+    let all: [(WeightType, Gemm); 14] = [
+        (WeightType::F16, f16),
+        (WeightType::BF16, bf16),
         (WeightType::Q4_0, q4_0),
         (WeightType::Q4_1, q4_1),
         (WeightType::Q5_0, q5_0),
@@ -91,6 +117,8 @@ pub(super) fn install(tiled: &mut [Option<Gemm>; WeightType::ALL.len()]) {
         (WeightType::IQ4_XS, iq4_xs),
     ];
     for (ty, gemm) in all {
-        tiled[ty as usize] = Some(gemm);
+        table.tiled[ty as usize] = Some(gemm);
     }
+    table.mix_many_f16 = Some(mix::f16);
+    table.mix_many_q8_0 = Some(mix::q8_0);
 }

@@ -8,7 +8,7 @@ use crate::block::{BlockF32, Half};
 /// 16 bytes.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn load_128(v: &[u8; 16]) -> __m128i {
+pub(in crate::x86_64) fn load_128(v: &[u8; 16]) -> __m128i {
     // SAFETY: the array is 16 readable bytes.
     unsafe { _mm_loadu_si128(v.as_ptr().cast()) }
 }

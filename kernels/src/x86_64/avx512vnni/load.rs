@@ -58,7 +58,7 @@ pub(super) fn load_singles(v: &[BlockF32; 16]) -> __m512 {
 /// Sixteen halves of a file as singles.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_halves(v: &[BlockF16; 16]) -> __m512 {
+pub(in crate::x86_64) fn load_halves(v: &[BlockF16; 16]) -> __m512 {
     // SAFETY: the array is 32 readable bytes.
     _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(v.as_ptr().cast()) })
 }
@@ -66,7 +66,7 @@ pub(super) fn load_halves(v: &[BlockF16; 16]) -> __m512 {
 /// Sixteen bfloats of a file as singles.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn load_bfloats(v: &[BlockBf16; 16]) -> __m512 {
+pub(in crate::x86_64) fn load_bfloats(v: &[BlockBf16; 16]) -> __m512 {
     // SAFETY: the array is 32 readable bytes.
     let v = unsafe { _mm256_loadu_si256(v.as_ptr().cast()) };
     _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(v)))
