@@ -263,6 +263,10 @@ pub struct ActRowsMut<'a> {
     pub(crate) s: &'a mut [f32],
     pub(crate) sums: &'a mut [i16],
     /// `BF16` only, else empty.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "no tier elsewhere has tiles")
+    )]
     pub(crate) tiles: &'a mut [Line],
 }
 
