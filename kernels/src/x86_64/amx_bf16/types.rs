@@ -78,25 +78,24 @@ gemm_of!(iq4_xs, BlockIq4Xs, |w, j| unpack::super_block(
     dot_k::ints_iq4_xs(w, j)
 ));
 
-/// Halves, 32 of them as a block.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")]
-fn f16(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-    let w: &[[BlockF16; DEPTH]] = bytemuck::cast_slice(w);
-    gemm(w, 1, x, y, |w, _| {
-        let (halves, _) = w.as_chunks();
-        round(load_halves(&halves[0]), load_halves(&halves[1]))
-    });
+/// A function `$name` for floats of type `$float`, sixteen of which `$load` gives: 32 of them are a block.
+macro_rules! gemm_of_floats {
+    ($name:ident, $float:ty, $load:path) => {
+        #[target_feature(
+            enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c"
+        )]
+        fn $name(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+            let w: &[[$float; DEPTH]] = bytemuck::cast_slice(w);
+            gemm(w, 1, x, y, |w, _| {
+                let (halves, _) = w.as_chunks();
+                round($load(&halves[0]), $load(&halves[1]))
+            });
+        }
+    };
 }
 
-/// Bfloats, 32 of them as a block.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")]
-fn bf16(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-    let w: &[[BlockBf16; DEPTH]] = bytemuck::cast_slice(w);
-    gemm(w, 1, x, y, |w, _| {
-        let (halves, _) = w.as_chunks();
-        round(load_bfloats(&halves[0]), load_bfloats(&halves[1]))
-    });
-}
+gemm_of_floats!(f16, BlockF16, load_halves);
+gemm_of_floats!(bf16, BlockBf16, load_bfloats);
 
 /// Puts the kernels of this tier into the table; singles have none.
 pub(super) fn install(table: &mut Kernels) {
