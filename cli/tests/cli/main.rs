@@ -3,6 +3,8 @@
 //! The answers are judged by the default model, which `PUNA_TEST_MODEL` must name.
 
 mod common;
+#[cfg(unix)]
+mod compare;
 mod errors;
 mod fetch;
 mod measures;

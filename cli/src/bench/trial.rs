@@ -1,12 +1,7 @@
-//! `puna bench`: speed, in llama-bench's terms.
-//!
-//! `pp512` is the time to compute 512 prompt tokens at once, `tg128` to make 128 tokens one by one;
-//! `@ d2048` is either after 2,048 tokens that are not timed. The tokens are random, so nothing is
-//! sampled or printed; each test is warmed up first.
+//! Tests of speed in this process: what is timed, how, and what is told of it.
 
 use std::{
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,54 +16,53 @@ use puna_core::{
 };
 use serde::Serialize;
 
-use crate::{args::ComputeArgs, failure::Usage, output::Out, progress};
+use super::Args;
+use crate::output::Out;
 
-/// Arguments of `puna bench`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The model, a GGUF file
-    #[arg(short, long, value_name = "FILE")]
-    model: PathBuf,
-    /// Prompt tokens; 0: no such test; several: 128,512
-    #[arg(
-        short = 'p',
-        long,
-        value_name = "N",
-        value_delimiter = ',',
-        default_value = "512"
-    )]
-    n_prompt: Vec<usize>,
-    /// Tokens to make; 0: no such test
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        value_delimiter = ',',
-        default_value = "128"
-    )]
-    n_gen: Vec<usize>,
-    /// Tokens that are already in the context
-    #[arg(
-        short = 'd',
-        long,
-        value_name = "N",
-        value_delimiter = ',',
-        default_value = "0"
-    )]
-    n_depth: Vec<usize>,
-    /// Times that each test is run
-    #[arg(short, long, value_name = "N", default_value = "5")]
-    repetitions: NonZeroUsize,
-    /// Prints JSON: a list of tests with "n_prompt", "n_gen", "n_depth", "avg_ts", "samples_ts", …
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    compute: ComputeArgs,
+/// What to time: a prompt or, if `n_prompt` is 0, the making of tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Test {
+    pub n_prompt: usize,
+    pub n_gen: usize,
+    pub n_depth: usize,
+}
+
+impl Test {
+    /// Tokens that are timed.
+    pub const fn n_tokens(&self) -> usize {
+        self.n_prompt + self.n_gen
+    }
+
+    /// As llama-bench calls it: `pp512 @ d2048`.
+    pub fn name(&self) -> String {
+        match (self.n_prompt, self.n_depth) {
+            (0, 0) => format!("tg{}", self.n_gen),
+            (0, depth) => format!("tg{} @ d{depth}", self.n_gen),
+            (n, 0) => format!("pp{n}"),
+            (n, depth) => format!("pp{n} @ d{depth}"),
+        }
+    }
+}
+
+/// Every combination that the arguments ask for.
+pub fn plan(args: &Args) -> Vec<Test> {
+    let mut plan = Vec::new();
+    for &n_depth in &args.n_depth {
+        let test = |n_prompt, n_gen| Test {
+            n_prompt,
+            n_gen,
+            n_depth,
+        };
+        let wanted = |n: &&usize| **n > 0;
+        plan.extend(args.n_prompt.iter().filter(wanted).map(|&n| test(n, 0)));
+        plan.extend(args.n_gen.iter().filter(wanted).map(|&n| test(0, n)));
+    }
+    plan
 }
 
 /// One test and its times, by llama-bench's keys, `backend` and `isa`.
 #[derive(Debug, Serialize)]
-struct Report {
+pub struct Report {
     model_filename: String,
     model_type: String,
     model_size: u64,
@@ -92,72 +86,20 @@ struct Report {
     samples_ts: Vec<f64>,
 }
 
-/// Times every combination.
-pub fn run(args: &Args, out: &mut Out) -> Result<()> {
-    let plan = plan(args);
-    if plan.is_empty() {
-        return Err(Usage("nothing to measure: -p and -n are 0".to_owned()).into());
-    }
-    let model = args.compute.model(&args.model)?;
-    let bar = progress::steps(plan.len() * (args.repetitions.get() + 1), "bench");
-    if !args.json {
-        heading(out)?;
-    }
-    let mut reports = Vec::new();
-    for test in plan {
-        let report = measure(args, &model, &test, || bar.inc(1))?;
-        if !args.json {
-            bar.suspend(|| row(out, &report))?;
-        }
-        reports.push(report);
-    }
-    bar.finish_and_clear();
-    if args.json {
-        out.json(&reports)?;
-    }
-    Ok(())
-}
-
-/// What to time: a prompt or, if `n_prompt` is 0, the making of tokens.
-struct Test {
-    n_prompt: usize,
-    n_gen: usize,
-    n_depth: usize,
-}
-
-fn plan(args: &Args) -> Vec<Test> {
-    let mut plan = Vec::new();
-    for &n_depth in &args.n_depth {
-        let test = |n_prompt, n_gen| Test {
-            n_prompt,
-            n_gen,
-            n_depth,
-        };
-        plan.extend(
-            args.n_prompt
-                .iter()
-                .filter(|&&n| n > 0)
-                .map(|&n| test(n, 0)),
-        );
-        plan.extend(args.n_gen.iter().filter(|&&n| n > 0).map(|&n| test(0, n)));
-    }
-    plan
-}
-
-fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) -> Result<Report> {
-    let n = test.n_prompt + test.n_gen;
+/// Times a test; `done` is told of each step, the warm-up too.
+pub fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) -> Result<Report> {
+    let n = test.n_tokens();
     let mut session = args.compute.session(model, Some(test.n_depth + n))?;
     let mut tokens = RandomTokens::new(model);
     if test.n_depth > 0 {
         session.prefill(&tokens.take(test.n_depth), &Cancel::new())?;
     }
-    // As llama-bench warms up: the whole prompt, but only one token.
-    compute(
-        &mut session,
-        &tokens.take(test.n_prompt + test.n_gen.min(1)),
-        test,
-    )?;
-    done();
+    if !args.no_warmup {
+        // As llama-bench warms up: the whole prompt, but only one token.
+        let tokens = tokens.take(test.n_prompt + test.n_gen.min(1));
+        compute(&mut session, &tokens, test)?;
+        done();
+    }
     let mut samples_ns = Vec::new();
     for _ in 0..args.repetitions.get() {
         session.truncate(test.n_depth);
@@ -266,22 +208,24 @@ fn model_type(model: &Model, path: &Path) -> String {
     }
 }
 
+/// The columns of the table of tests.
 const COLUMNS: &str = "| model | size | params | backend | isa | threads | kv | test | t/s |";
 
-fn heading(out: &mut Out) -> Result<()> {
+/// The first lines of the table.
+pub fn heading(out: &mut Out) -> Result<()> {
     out.line(COLUMNS)?;
     out.line("|---|---:|---:|---|---|---:|---|---:|---:|")
 }
 
-fn row(out: &mut Out, r: &Report) -> Result<()> {
-    let test = match (r.n_prompt, r.n_depth) {
-        (0, 0) => format!("tg{}", r.n_gen),
-        (0, depth) => format!("tg{} @ d{depth}", r.n_gen),
-        (n, 0) => format!("pp{n}"),
-        (n, depth) => format!("pp{n} @ d{depth}"),
+/// A line of the table.
+pub fn row(out: &mut Out, r: &Report) -> Result<()> {
+    let test = Test {
+        n_prompt: r.n_prompt,
+        n_gen: r.n_gen,
+        n_depth: r.n_depth,
     };
     out.line(&format!(
-        "| {} | {} | {:.2} M | {} | {} | {} | {} | {test} | {:.2} ± {:.2} |",
+        "| {} | {} | {:.2} M | {} | {} | {} | {} | {} | {:.2} ± {:.2} |",
         r.model_type,
         DecimalBytes(r.model_size),
         r.model_n_params as f64 / 1e6,
@@ -289,6 +233,7 @@ fn row(out: &mut Out, r: &Report) -> Result<()> {
         r.isa,
         r.n_threads,
         r.type_k,
+        test.name(),
         r.avg_ts,
         r.stddev_ts
     ))?;
