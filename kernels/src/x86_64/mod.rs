@@ -1,4 +1,5 @@
 //! x86-64 tiers.
+mod ahead;
 pub(crate) mod amx;
 pub(crate) mod amx_bf16;
 pub(crate) mod avx2;

@@ -3,10 +3,14 @@
 use core::arch::x86_64::*;
 
 use super::{
-    load::{prefetch, store_ps},
+    load::store_ps,
     rows::{ROWS, eight_rows},
 };
-use crate::{activations::ActRow, block::Block, x86_64::view::View};
+use crate::{
+    activations::ActRow,
+    block::Block,
+    x86_64::{ahead::Ahead, view::View},
+};
 
 /// `y[r] = row r · x`: `w` holds `y.len()` rows.
 ///
@@ -29,15 +33,14 @@ pub(super) fn gemv<'a, B: Block, U, X: View<'a>>(
     }
     let blocks = w.len() / y.len();
     let view = [X::new(x, 0, blocks)];
+    let mut ahead = Ahead::new(w, ROWS * blocks);
     let (tiles, rest) = y.as_chunks_mut::<ROWS>();
     let (done, left) = w.split_at(tiles.len() * ROWS * blocks);
     for (w, y) in done.chunks_exact(ROWS * blocks).zip(tiles) {
         let rows = eight_rows(w, 0, blocks);
         let mut acc = [_mm256_setzero_ps()];
         for i in 0..blocks {
-            // Eight streams of a row each are too short for the hardware to see; the next eight rows
-            // follow these without a gap.
-            prefetch(w, (blocks + i) * ROWS, ROWS);
+            ahead.advance(ROWS * size_of::<B>());
             unpack(&mut unpacked, rows.map(|row| &row[i]));
             acc = step(acc, &unpacked, &view, i);
         }

@@ -90,13 +90,3 @@ pub(super) fn load_ps_128(v: &[f32; 4]) -> __m128 {
 pub(super) fn load_halves(v: &[Half; 8]) -> __m256 {
     _mm256_cvtph_ps(load_128(bytemuck::cast_ref(v)))
 }
-
-/// Starts to fetch the cache lines of `w[at..at + n]`; what lies beyond `w` is harmless.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(in crate::x86_64) fn prefetch<B>(w: &[B], at: usize, n: usize) {
-    for byte in (0..n * size_of::<B>()).step_by(64) {
-        let line = w.as_ptr().wrapping_add(at).cast::<i8>().wrapping_add(byte);
-        _mm_prefetch::<_MM_HINT_T0>(line);
-    }
-}

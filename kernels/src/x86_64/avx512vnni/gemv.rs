@@ -9,7 +9,7 @@ use super::{
 use crate::{
     activations::ActRow,
     block::Block,
-    x86_64::{avx2::load::prefetch, view::View},
+    x86_64::{ahead::Ahead, view::View},
 };
 
 /// `y[r] = row r · x`: `w` holds `y.len()` rows, whole sixteens of them and none empty.
@@ -28,14 +28,13 @@ pub(super) fn gemv<'a, B: Block, U, X: View<'a>>(
 ) {
     let blocks = w.len() / y.len();
     let view = [X::new(x, 0, blocks)];
+    let mut ahead = Ahead::new(w, ROWS * blocks);
     let (tiles, _) = y.as_chunks_mut::<ROWS>();
     for (w, y) in w.chunks_exact(ROWS * blocks).zip(tiles) {
         let rows = sixteen_rows(w, 0, blocks);
         let mut acc = [_mm512_setzero_ps()];
         for i in 0..blocks {
-            // Sixteen streams of a row each are too short for the hardware to see; the next rows
-            // follow these without a gap.
-            prefetch(w, (blocks + i) * ROWS, ROWS);
+            ahead.advance(ROWS * size_of::<B>());
             unpack(&mut unpacked, rows.map(|row| &row[i]));
             acc = step(acc, &unpacked, &view, i);
         }
