@@ -8,5 +8,6 @@ pub mod hostile;
 pub mod judge;
 pub mod model;
 pub mod paper;
+pub mod synth;
 pub mod tiny;
 pub mod vocab;

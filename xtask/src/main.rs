@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `synth`.
 
 mod apt;
 mod arm;
@@ -9,6 +9,7 @@ mod cross;
 mod ggml;
 mod model;
 mod report;
+mod synth;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Task {
     /// What the ARM kernels cost beside ggml's: executed instructions, and cycles by a model
     ArmCost(arm_cost::Args),
     Compare(compare::Args),
+    /// Writes a model of random weights in a known model's shape, for measuring
+    Synth(synth::Args),
 }
 
 fn main() -> Result<ExitCode> {
@@ -57,6 +60,7 @@ fn main() -> Result<ExitCode> {
         Task::Arm(args) => arm::run(&mut report, &args),
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),
+        Task::Synth(args) => synth::run(&mut report, &args),
     }
     Ok(report.finish())
 }

@@ -324,3 +324,27 @@ fn shards_may_not_share_a_tensor_name() {
         "gguf: tensor `t0` of a later shard occurs a second time"
     );
 }
+
+#[test]
+fn tensors_may_come_while_the_file_is_written() {
+    let mut file = Writer::new();
+    file.tensor("a", GgmlType::F16, &[3], (0..6).collect())
+        .tensor_later("b", GgmlType::Q4_0, &[32, 2])
+        .tensor("c", GgmlType::F16, &[1], vec![7, 8]);
+    let mut whole = Vec::new();
+    let b = |name: &str| {
+        assert_eq!(name, "b");
+        Ok((0..36).collect())
+    };
+    file.write_with(&mut whole, b).expect("memory takes it");
+    let model = Gguf::from_bytes(whole).expect("a whole file");
+    let tensor = |name: &str| model.bytes(model.tensor(name).expect("there")).to_vec();
+    assert_eq!(tensor("b"), (0..36).collect::<Vec<u8>>());
+    assert_eq!(tensor("c"), [7, 8]);
+
+    let short = file.write_with(&mut Vec::new(), |_| Ok(vec![0; 35]));
+    let said = short.expect_err("too short").to_string();
+    assert!(said.contains("35") && said.contains("36"), "{said}");
+    let said = file.write(&mut Vec::new()).expect_err("no bytes");
+    assert!(said.to_string().contains("b has no bytes"), "{said}");
+}

@@ -1,5 +1,6 @@
 //! Writes GGUF files, for tests and tools.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use byteorder::{LittleEndian, WriteBytesExt};
@@ -151,7 +152,9 @@ struct Tensor {
     name: String,
     ty: GgmlType,
     dims: Vec<u64>,
-    data: Vec<u8>,
+    len: u64,
+    /// `None`: [`Writer::write_with`] asks for the bytes.
+    data: Option<Vec<u8>>,
 }
 
 impl Default for Writer {
@@ -205,18 +208,34 @@ impl Writer {
         dims: &[u64],
         data: Vec<u8>,
     ) -> &mut Self {
+        self.tensor_later(name, ty, dims);
+        if let Some(tensor) = self.tensors.last_mut() {
+            let (name, len) = (&tensor.name, data.len() as u64);
+            assert_eq!(tensor.len, len, "bytes of {name}, {dims:?} {ty}");
+            tensor.data = Some(data);
+        }
+        self
+    }
+
+    /// Adds a tensor whose bytes [`Writer::write_with`] asks for: its dimensions, the row's first.
+    ///
+    /// # Panics
+    /// If no tensor of the type has such dimensions.
+    pub fn tensor_later(
+        &mut self,
+        name: impl Into<String>,
+        ty: GgmlType,
+        dims: &[u64],
+    ) -> &mut Self {
         let name = name.into();
-        let wanted = ty.bytes_of(dims.iter().product());
-        assert_eq!(
-            wanted,
-            Some(data.len() as u64),
-            "bytes of {name}, {dims:?} {ty}"
-        );
+        let len = ty.bytes_of(dims.iter().product());
+        let len = len.unwrap_or_else(|| panic!("bytes of {name}, {dims:?} {ty}"));
         self.tensors.push(Tensor {
             name,
             ty,
             dims: dims.to_vec(),
-            data,
+            len,
+            data: None,
         });
         self
     }
@@ -224,16 +243,40 @@ impl Writer {
     /// Writes the file.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Those of `out`, and a tensor whose bytes were left for later.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        self.write_with(out, |name| {
+            Err(io::Error::other(format!("{name} has no bytes yet")))
+        })
+    }
+
+    /// Writes the file, and asks for the bytes of tensors that have none yet, one at a time, so that a file
+    /// may be larger than memory.
+    ///
+    /// # Errors
+    /// Those of `out` and `bytes_of`, and bytes of another length than the tensor's.
+    pub fn write_with(
+        &self,
+        out: &mut impl Write,
+        mut bytes_of: impl FnMut(&str) -> io::Result<Vec<u8>>,
+    ) -> io::Result<()> {
         let header = self.header()?;
         out.write_all(&header)?;
         if !self.tensors.is_empty() {
             self.pad(out, header.len())?;
         }
         for tensor in &self.tensors {
-            out.write_all(&tensor.data)?;
-            self.pad(out, tensor.data.len())?;
+            let data = match &tensor.data {
+                Some(data) => Cow::Borrowed(data),
+                None => Cow::Owned(bytes_of(&tensor.name)?),
+            };
+            if data.len() as u64 != tensor.len {
+                let (name, got, wanted) = (&tensor.name, data.len(), tensor.len);
+                let why = format!("{name} has {got} bytes, its header says {wanted}");
+                return Err(io::Error::other(why));
+            }
+            out.write_all(&data)?;
+            self.pad(out, data.len())?;
         }
         Ok(())
     }
@@ -241,12 +284,12 @@ impl Writer {
     /// The file's bytes.
     ///
     /// # Panics
-    /// Never: memory takes whatever is written to it.
+    /// If the bytes of a tensor were left for later.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.write(&mut bytes)
-            .expect("writing to memory does not fail");
+            .expect("every tensor has its bytes, and memory takes them");
         bytes
     }
 
@@ -269,7 +312,7 @@ impl Writer {
             }
             out.write_u32::<LittleEndian>(tensor.ty.number())?;
             out.write_u64::<LittleEndian>(offset)?;
-            offset = (offset + tensor.data.len() as u64).next_multiple_of(self.alignment.into());
+            offset = (offset + tensor.len).next_multiple_of(self.alignment.into());
         }
         Ok(out)
     }

@@ -13,6 +13,7 @@ use puna_core::{
 };
 use puna_kernels::WeightType;
 
+pub use vocab::keys as vocabulary;
 pub use weights::{Rng, ggml_type, random};
 
 /// Tokens in every tiny model's vocabulary.
@@ -134,7 +135,7 @@ impl Shape {
             }
             llama(key, factor.into());
         }
-        keys.extend(vocab::keys());
+        keys.extend(vocabulary(N_VOCAB));
         keys
     }
 }
