@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `synth`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `measure`, `synth`.
 
 mod apt;
 mod arm;
@@ -7,6 +7,7 @@ mod cargo;
 mod compare;
 mod cross;
 mod ggml;
+mod measure;
 mod model;
 mod report;
 mod synth;
@@ -36,6 +37,8 @@ enum Task {
     /// What the ARM kernels cost beside ggml's: executed instructions, and cycles by a model
     ArmCost(arm_cost::Args),
     Compare(compare::Args),
+    /// Whole models beside llama.cpp: runs `puna bench --compare` after a plan, and writes the page of the day
+    Measure(measure::Args),
     /// Writes a model of random weights in a known model's shape, for measuring
     Synth(synth::Args),
 }
@@ -60,6 +63,7 @@ fn main() -> Result<ExitCode> {
         Task::Arm(args) => arm::run(&mut report, &args),
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),
+        Task::Measure(args) => measure::run(&mut report, &args),
         Task::Synth(args) => synth::run(&mut report, &args),
     }
     Ok(report.finish())
