@@ -1,4 +1,5 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `measure`, `synth`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `measure`,
+//! `projection`, `synth`.
 
 mod apt;
 mod arm;
@@ -9,6 +10,7 @@ mod cross;
 mod ggml;
 mod measure;
 mod model;
+mod projection;
 mod report;
 mod synth;
 
@@ -39,6 +41,8 @@ enum Task {
     Compare(compare::Args),
     /// Whole models beside llama.cpp: runs `puna bench --compare` after a plan, and writes the page of the day
     Measure(measure::Args),
+    /// What phones would do, projected from `arm-cost`: docs/benchmarks/projection.md
+    Projection,
     /// Writes a model of random weights in a known model's shape, for measuring
     Synth(synth::Args),
 }
@@ -64,6 +68,7 @@ fn main() -> Result<ExitCode> {
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),
         Task::Measure(args) => measure::run(&mut report, &args),
+        Task::Projection => projection::run(&mut report),
         Task::Synth(args) => synth::run(&mut report, &args),
     }
     Ok(report.finish())
