@@ -48,6 +48,9 @@ pub fn lint(report: &mut Report) {
 
 /// The whole workspace's tests on this machine.
 pub fn native_tests(model: Option<&Path>) -> Result<Outcome> {
+    // A build fetches this platform's packages only, and one test asks, offline, what all platforms would
+    // build. If this fails, that test says so.
+    check(cargo().args(["fetch", "--locked"]))?;
     let mut command = cargo();
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     if let Some(model) = model {

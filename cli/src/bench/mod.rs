@@ -70,7 +70,8 @@ pub struct Args {
     /// Times whole processes too, for 16 prompt tokens and 1 more, with the file in the page cache and not
     #[arg(long, conflicts_with = "no_warmup")]
     start: bool,
-    /// Prints JSON: a list of tests with "n_prompt", "n_gen", "n_depth", "avg_ts", "samples_ts", …
+    /// Prints JSON: a list of tests with "n_prompt", "n_gen", "n_depth", "avg_ts", "samples_ts", …; with
+    /// --compare or --start one object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
