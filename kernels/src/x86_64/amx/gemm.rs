@@ -11,6 +11,7 @@ use crate::{
     block::Block,
     tile::TileMut,
     x86_64::{
+        ahead::Ahead,
         avx512vnni::{
             load::{load_i32, load_ps, store_ps},
             rows::{ROWS, Rows32, sixteen_rows},
@@ -47,6 +48,7 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
     let all = View32::<MIN>::new(x.all, 0, n * blocks);
     let tiles = Tiles::new();
     let mut acts = [const { Packed::EMPTY }; GROUP / VECTORS];
+    let mut ahead = Ahead::new(w, 2 * ROWS * blocks);
     let mut panel = [[Rows32::empty(); CHUNK]; 2];
     let mut sums = [[Results([[0; 16]; VECTORS]); CHUNK]; 2];
     for group in (0..n).step_by(GROUP) {
@@ -58,6 +60,11 @@ pub(super) fn gemm<B: Block, const MIN: bool>(
             }
             for r in (0..m).step_by(2 * ROWS) {
                 let double = r + ROWS < m;
+                if group == 0 && first == 0 {
+                    // Every line of these rows, though the first blocks alone are wanted now: a chunk ends
+                    // amid a line, and the others are soon wanted too.
+                    ahead.advance((1 + double as usize) * ROWS * blocks * size_of::<B>());
+                }
                 for (half, panel) in panel.iter_mut().enumerate().take(1 + double as usize) {
                     let rows = sixteen_rows(w, r + half * ROWS, blocks);
                     for (i, u) in panel.iter_mut().enumerate().take(len) {

@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+/// Vectors up to which AVX-512 is faster: it unpacks in registers, and a tile's sixteen vectors are mostly missing.
+const FEW: usize = 8;
+
 /// A module of the GEMM of one type: its block, how sixteen rows are unpacked, what then is to be taken
 /// off the bytes, and whether the type has minimums.
 macro_rules! blocks_of_32 {
@@ -24,7 +27,7 @@ macro_rules! blocks_of_32 {
             fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
                 let (n, m) = (y.n(), y.m() / ROWS * ROWS);
                 let (done, left) = w.split_at(w.len() / y.m().max(1) * m);
-                if done.is_empty() {
+                if done.is_empty() || n <= FEW {
                     avx512::$name::gemm_rows(w, x, y);
                     return;
                 }

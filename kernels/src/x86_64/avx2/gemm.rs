@@ -10,7 +10,7 @@ use crate::{
     activations::{ActRow, ActRows},
     block::Block,
     tile::TileMut,
-    x86_64::view::View,
+    x86_64::{ahead::Ahead, view::View},
 };
 
 /// Vectors that share one load of the weights.
@@ -45,11 +45,13 @@ pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
     let blocks = w.len() / m;
     let all = X::new(x.all, 0, n * blocks);
     let mut panel = [empty; CHUNK];
+    let mut ahead = Ahead::new(w, ROWS * blocks);
     for r in (0..m / ROWS * ROWS).step_by(ROWS) {
         let rows = eight_rows(w, r, blocks);
         for first in (0..blocks).step_by(CHUNK) {
             let panel = &mut panel[..CHUNK.min(blocks - first)];
             for (i, u) in panel.iter_mut().enumerate() {
+                ahead.advance(ROWS * size_of::<B>());
                 unpack(u, rows.map(|row| &row[first + i]));
             }
             for t in (0..n / VECTORS * VECTORS).step_by(VECTORS) {

@@ -3,6 +3,7 @@
 
 use core::arch::x86_64::*;
 
+use super::rows::ROWS;
 use crate::block::{BlockBf16, BlockF16, BlockF32};
 
 /// Four bytes, sixteen times.
@@ -21,6 +22,15 @@ pub(in crate::x86_64) fn load_4x128(v: [&[u8; 16]; 4]) -> __m512i {
     let [a, b, c, d] = v.map(|v| unsafe { _mm_loadu_si128(v.as_ptr().cast()) });
     let v = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(a), b);
     _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(v, c), d)
+}
+
+/// Blocks `i .. i + G` of each of sixteen rows of `len`, which are all of `w`. One check for all of them.
+#[inline(always)]
+pub(super) fn neighbours<B, const G: usize>(w: &[B], len: usize, i: usize) -> [&[B; G]; ROWS] {
+    assert!(i + G <= len && w.len() == ROWS * len);
+    // SAFETY: the sixteen rows of `len` are `w`, and each place is within its row; an array has the layout of its
+    // elements side by side.
+    std::array::from_fn(|r| unsafe { &*w.as_ptr().add(r * len + i).cast() })
 }
 
 /// Sixteen numbers.
@@ -44,6 +54,14 @@ pub(in crate::x86_64) fn store_ps(out: &mut [f32; 16], v: __m512) {
 #[target_feature(enable = "avx512f")]
 pub(in crate::x86_64) fn load_i32(v: &[i32; 16]) -> __m512i {
     // SAFETY: the array is sixteen readable integers.
+    unsafe { _mm512_loadu_si512(v.as_ptr().cast()) }
+}
+
+/// 32 integers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn load_i16(v: &[i16; 32]) -> __m512i {
+    // SAFETY: the array is 32 readable integers.
     unsafe { _mm512_loadu_si512(v.as_ptr().cast()) }
 }
 

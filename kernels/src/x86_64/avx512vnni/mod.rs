@@ -1,9 +1,9 @@
 //! AVX-512 with VNNI: servers and laptops since Ice Lake, desktops since Zen 4. What it does not
 //! overwrite stays AVX2's.
 
+mod few;
 mod float;
 mod gemm;
-mod gemv;
 pub(super) mod load;
 pub(super) mod rows;
 mod rows_k;

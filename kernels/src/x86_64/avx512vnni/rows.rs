@@ -3,10 +3,13 @@
 
 use core::arch::x86_64::*;
 
-use super::load::load_4x128;
+use super::load::{load_4x128, load_i16};
 use crate::{
-    block::{BlockIq4Nl, BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ8_0, QK},
-    x86_64::avx2::rows::{self as eight, gather_dwords, gather_halves},
+    block::{BlockIq4Nl, BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ8_0, KVALUES_IQ4NL},
+    x86_64::avx2::{
+        load::load_128,
+        rows::{self as eight, gather_dwords},
+    },
 };
 
 /// Rows that are computed together.
@@ -73,12 +76,16 @@ pub(in crate::x86_64) fn rows_q5_1(b: [&BlockQ5_1; ROWS]) -> Rows32 {
 
 /// `IQ4_NL`: the levels plus 128.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(in crate::x86_64) fn rows_iq4_nl(b: [&BlockIq4Nl; ROWS]) -> Rows32 {
-    let [low, high] = halves(b);
-    let mut rows = Rows32::join(eight::rows_iq4_nl(low), eight::rows_iq4_nl(high));
-    rows.w = rows.w.map(|w| flip(w));
-    rows
+    let levels = KVALUES_IQ4NL.map(|v| (v as u8) ^ 128);
+    let levels = _mm512_broadcast_i32x4(load_128(&levels));
+    let nibbles = split_nibbles(transpose(b.map(|b| &b.qs)));
+    Rows32 {
+        w: nibbles.map(|w| _mm512_shuffle_epi8(levels, w)),
+        d: low_halves(b.map(|b| [b.d.0[0], b.d.0[1], b.qs[0], b.qs[1]])),
+        m: _mm512_setzero_ps(),
+    }
 }
 
 /// Rows 0..8 and 8..16 as one register.
@@ -134,43 +141,74 @@ pub(in crate::x86_64) fn transpose(rows: [&[u8; 16]; ROWS]) -> [__m512i; 4] {
     ]
 }
 
-/// The 32 nibbles of sixteen rows, in the packing of [`BlockQ4_0::qs`].
+/// The 32 nibbles of sixteen rows, whose bytes are packed as in [`BlockQ4_0::qs`].
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn nibbles(rows: [&[u8; QK / 2]; ROWS]) -> [__m512i; 8] {
-    let [a, b, c, d] = transpose(rows);
+fn split_nibbles(qs: [__m512i; 4]) -> [__m512i; 8] {
     let mask = _mm512_set1_epi32(0x0f0f_0f0f);
-    let low = [a, b, c, d].map(|v| _mm512_and_si512(v, mask));
-    let high = [a, b, c, d].map(|v| _mm512_and_si512(_mm512_srli_epi32::<4>(v), mask));
+    let low = qs.map(|v| _mm512_and_si512(v, mask));
+    let high = qs.map(|v| _mm512_and_si512(_mm512_srli_epi32::<4>(v), mask));
     [
         low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3],
     ]
+}
+
+/// The lower halves of sixteen dwords as singles.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn low_halves(v: [[u8; 4]; ROWS]) -> __m512 {
+    let [low, high] = halves(v).map(|v| gather_dwords(v));
+    _mm512_cvtph_ps(_mm512_cvtepi32_epi16(join(low, high)))
 }
 
 /// `Q4_0`: nibbles, without the offset of 8.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 pub(in crate::x86_64) fn rows_q4_0(b: [&BlockQ4_0; ROWS]) -> Rows32 {
-    let [low, high] = halves(b.map(|b| b.d)).map(|d| gather_halves(d));
     Rows32 {
-        w: nibbles(b.map(|b| &b.qs)),
-        d: join_ps(low, high),
+        w: split_nibbles(transpose(b.map(|b| &b.qs))),
+        d: low_halves(b.map(|b| [b.d.0[0], b.d.0[1], b.qs[0], b.qs[1]])),
         m: _mm512_setzero_ps(),
+    }
+}
+
+/// `Q4_1`: four blocks are five times 16 bytes, so that scales are transposed along with the nibbles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+pub(super) fn each_q4_1(b: [&[BlockQ4_1; 4]; ROWS], mut take: impl FnMut(usize, Rows32)) {
+    let b = b.map(bytemuck::cast_ref::<[BlockQ4_1; 4], [[u8; 16]; 5]>);
+    let [dm0, a0, a1, a2] = transpose(b.map(|b| &b[0]));
+    let [a3, dm1, b0, b1] = transpose(b.map(|b| &b[1]));
+    take(0, with_min(dm0, [a0, a1, a2, a3]));
+    let [b2, b3, dm2, c0] = transpose(b.map(|b| &b[2]));
+    take(1, with_min(dm1, [b0, b1, b2, b3]));
+    let [c1, c2, c3, dm3] = transpose(b.map(|b| &b[3]));
+    take(2, with_min(dm2, [c0, c1, c2, c3]));
+    let d = transpose(b.map(|b| &b[4]));
+    take(3, with_min(dm3, d));
+}
+
+/// Nibbles, and dwords of a scale and a minimum.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+fn with_min(dm: __m512i, qs: [__m512i; 4]) -> Rows32 {
+    // All the scales, then all the minimums.
+    let order = std::array::from_fn(|i| (2 * (i % ROWS) + i / ROWS) as i16);
+    let dm = _mm512_permutexvar_epi16(load_i16(&order), dm);
+    Rows32 {
+        w: split_nibbles(qs),
+        d: _mm512_cvtph_ps(_mm512_castsi512_si256(dm)),
+        m: _mm512_cvtph_ps(_mm512_extracti64x4_epi64::<1>(dm)),
     }
 }
 
 /// `Q4_1`: nibbles.
 #[inline]
-#[target_feature(enable = "avx512f,avx512dq")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(in crate::x86_64) fn rows_q4_1(b: [&BlockQ4_1; ROWS]) -> Rows32 {
     let dm = b.map(|b| [b.d.0[0], b.d.0[1], b.m.0[0], b.m.0[1]]);
     let [low, high] = halves(dm).map(|dm| gather_dwords(dm));
-    let dm = join(low, high);
-    Rows32 {
-        w: nibbles(b.map(|b| &b.qs)),
-        d: _mm512_cvtph_ps(_mm512_cvtepi32_epi16(dm)),
-        m: _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(dm))),
-    }
+    with_min(join(low, high), transpose(b.map(|b| &b.qs)))
 }
 
 /// `Q8_0`: bytes plus 128.
@@ -180,10 +218,30 @@ pub(in crate::x86_64) fn rows_q8_0(b: [&BlockQ8_0; ROWS]) -> Rows32 {
     let parts = b.map(|b| bytemuck::cast_ref::<[i8; 32], [[u8; 16]; 2]>(&b.qs));
     let [w0, w1, w2, w3] = transpose(parts.map(|h| &h[0]));
     let [w4, w5, w6, w7] = transpose(parts.map(|h| &h[1]));
-    let [low, high] = halves(b.map(|b| b.d)).map(|d| gather_halves(d));
     Rows32 {
         w: [w0, w1, w2, w3, w4, w5, w6, w7].map(|w| flip(w)),
-        d: join_ps(low, high),
+        d: low_halves(b.map(|b| [b.d.0[0], b.d.0[1], b.qs[0] as u8, b.qs[1] as u8])),
         m: _mm512_setzero_ps(),
     }
+}
+
+/// A function that unpacks four neighbouring blocks of sixteen rows one after the other.
+macro_rules! each_of {
+    ($($name:ident, $block:ty, $rows:ident;)*) => {$(
+        /// Four times the function for one.
+        #[inline]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+        pub(super) fn $name(b: [&[$block; 4]; ROWS], mut take: impl FnMut(usize, Rows32)) {
+            for j in 0..4 {
+                take(j, $rows(b.map(|b| &b[j])));
+            }
+        }
+    )*};
+}
+each_of! {
+    each_q4_0, BlockQ4_0, rows_q4_0;
+    each_q5_0, BlockQ5_0, rows_q5_0;
+    each_q5_1, BlockQ5_1, rows_q5_1;
+    each_q8_0, BlockQ8_0, rows_q8_0;
+    each_iq4_nl, BlockIq4Nl, rows_iq4_nl;
 }

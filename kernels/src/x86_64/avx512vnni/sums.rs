@@ -8,14 +8,32 @@ use crate::{
     x86_64::view::{View32, View256},
 };
 
-/// `Σ w[r][i] * x[t][i]` over the weights of `w`, exact; `x` starts at four times `first`.
+/// `sum[t][r] + Σ w[r][i] * x[t][i]` over the weights of `w`, exact; `x` starts at four times `first`.
+///
+/// Each vector's sum is a chain in which every product waits for the one before. With few vectors there are
+/// so few chains that the CPU runs out of places for what waits: they are cut in parts.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn products<const N: usize>(w: &[__m512i], x: [&[i8; QK]; N], first: usize) -> [__m512i; N] {
-    let mut sum = [_mm512_setzero_si512(); N];
+fn products<const N: usize>(
+    mut sum: [__m512i; N],
+    w: &[__m512i],
+    x: [&[i8; QK]; N],
+    first: usize,
+) -> [__m512i; N] {
+    let parts = const { if N < 4 { 4 / N } else { 1 } };
+    let mut rest = [[_mm512_setzero_si512(); N]; 3];
     for (j, w) in w.iter().enumerate() {
+        let sum = match j % parts {
+            0 => &mut sum,
+            part => &mut rest[part - 1],
+        };
         for (sum, x) in sum.iter_mut().zip(x) {
             *sum = _mm512_dpbusd_epi32(*sum, *w, broadcast_4(&x.as_chunks().0[first + j]));
+        }
+    }
+    for rest in &rest[..parts - 1] {
+        for (sum, rest) in sum.iter_mut().zip(rest) {
+            *sum = _mm512_add_epi32(*sum, *rest);
         }
     }
     sum
@@ -31,15 +49,14 @@ pub(super) fn step_32<const N: usize, const OFFSET: i32, const MIN: bool>(
     x: &[View32<'_, MIN>; N],
     i: usize,
 ) -> [__m512; N] {
-    let sum = products(&w.w, x.map(|x| &x.qs[i]), 0);
+    let zero = _mm512_setzero_si512();
+    let less = x.map(|x| match OFFSET {
+        0 => zero,
+        offset => _mm512_set1_epi32(-offset * i32::from(x.sums[i])),
+    });
+    let sum = products(less, &w.w, x.map(|x| &x.qs[i]), 0);
     let mut acc = acc;
     for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
-        let offset = _mm512_set1_epi32(OFFSET * i32::from(x.sums[i]));
-        let sum = if OFFSET == 0 {
-            sum
-        } else {
-            _mm512_sub_epi32(sum, offset)
-        };
         let d = _mm512_mul_ps(w.d, _mm512_set1_ps(x.d[i]));
         *acc = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(sum), *acc);
         if MIN {
@@ -65,7 +82,12 @@ pub(super) fn step_256<const N: usize, const SUB: usize, const OFFSET: i32, cons
     let qs = x.map(|x| x.qs[i].as_chunks::<QK>().0);
     for (j, w32) in w.w.iter().enumerate() {
         for (c, w_sub) in w32.chunks_exact(SUB / 4).enumerate() {
-            let part = products(w_sub, qs.map(|qs| &qs[j]), c * SUB / 4);
+            let part = products(
+                [_mm512_setzero_si512(); N],
+                w_sub,
+                qs.map(|qs| &qs[j]),
+                c * SUB / 4,
+            );
             let scale = w.scale[QK / SUB * j + c];
             for (sum, part) in sum.iter_mut().zip(part) {
                 *sum = _mm512_add_epi32(*sum, _mm512_mullo_epi32(part, scale));

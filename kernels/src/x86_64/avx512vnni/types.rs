@@ -2,12 +2,13 @@
 //! beyond whole sixteens, are those of AVX2.
 
 use super::{
+    few::{few, padded},
     float::{self, SIDE},
     gemm::{VECTORS, gemm},
-    gemv::gemv,
     load,
     rows::{
-        ROWS, Rows32, halves, rows_iq4_nl, rows_q4_0, rows_q4_1, rows_q5_0, rows_q5_1, rows_q8_0,
+        ROWS, Rows32, each_iq4_nl, each_q4_0, each_q4_1, each_q5_0, each_q5_1, each_q8_0, halves,
+        rows_iq4_nl, rows_q4_0, rows_q4_1, rows_q5_0, rows_q5_1, rows_q8_0,
     },
     rows_k::Rows256,
     sums::{step_32, step_256},
@@ -31,28 +32,88 @@ const CHUNK_32: usize = 32;
 /// Super-blocks in a panel: 23 KB.
 const CHUNK_256: usize = 4;
 
-/// The GEMV of one type of integers.
+/// The GEMV and GEMM of one type of integers.
 ///
-/// `$empty` and `$unpack` are the sixteen rows side by side; `$step` takes them into the accumulators,
-/// with its constants.
-macro_rules! gemv_of {
-    ($name:ident, $block:ty, $empty:path, $unpack:expr, $step:ident <$($n:literal),*>) => {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-        fn gemv_rows(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
-            let m = y.len() / ROWS * ROWS;
-            let (done, left) = w.split_at(w.len() / y.len().max(1) * m);
-            if done.is_empty() {
-                avx2::$name::gemv_rows(w, x, y);
-                return;
+/// Few vectors meet the weights in registers: `$group` takes several blocks of sixteen rows into the accumulators,
+/// `$one` one of them. More meet them in a panel of `$chunk` blocks: `$empty` and `$unpack` are the sixteen
+/// rows side by side, and `$step` takes them into the accumulators, with its constants.
+macro_rules! integers {
+    (
+        $name:ident, $block:ty, $group:expr, $one:expr,
+        $chunk:ident, $empty:path, $unpack:expr, $step:ident <$($n:literal),*>
+    ) => {
+        pub(in crate::x86_64) mod $name {
+            use super::*;
+
+            /// [`few`] of this type.
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+            fn few_rows<const N: usize>(w: &[$block], x: [ActRow<'_>; N], y: &mut TileMut<'_>) {
+                few(w, x, y, $group, $one);
             }
-            gemv(
-                block::cast::<$block>(done), x, &mut y[..m], $empty(), $unpack,
-                |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
-            );
-            if m < y.len() {
-                avx2::$name::gemv_rows(left, x, &mut y[m..]);
+
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+            fn gemv_rows(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
+                let m = y.len() / ROWS * ROWS;
+                let (done, left) = w.split_at(w.len() / y.len().max(1) * m);
+                if done.is_empty() {
+                    avx2::$name::gemv_rows(w, x, y);
+                    return;
+                }
+                let (y, y_left) = y.split_at_mut(m);
+                few_rows(block::cast(done), [x], &mut TileMut::new(y, m));
+                if !left.is_empty() {
+                    avx2::$name::gemv_rows(left, x, y_left);
+                }
+            }
+
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+            pub(in crate::x86_64) fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
+                let whole = y.m();
+                let m = whole / ROWS * ROWS;
+                let (done, left) = w.split_at(w.len() / whole.max(1) * m);
+                if done.is_empty() {
+                    avx2::$name::gemm_rows(w, x, y);
+                    return;
+                }
+                let done = block::cast::<$block>(done);
+                let mut tile = y.columns(0, m);
+                match tile.n() {
+                    1 | 2 => few_rows::<2>(done, padded(x), &mut tile),
+                    3 | 4 => few_rows::<4>(done, padded(x), &mut tile),
+                    5..=8 => few_rows::<8>(done, padded(x), &mut tile),
+                    _ => gemm::<_, _, _, $chunk>(
+                        done, x, &mut tile, $empty(), $unpack,
+                        |acc, u, x, i| $step::<VECTORS, $($n),*>(acc, u, x, i),
+                |acc, u, x, i| $step::<4, $($n),*>(acc, u, x, i),
+                        |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
+                    ),
+                }
+                if m < whole {
+                    avx2::$name::gemm_rows(left, x, &mut y.columns(m, whole - m));
+                }
+            }
+
+            /// Puts the kernels of this tier into the table.
+            pub(super) fn install(mat: &mut MatKernels) {
+                (mat.gemv, mat.gemm) = (gemv_rows, gemm_rows);
             }
         }
+    };
+}
+
+/// One type of 32 weights a block; `$each` unpacks some neighbouring blocks one after the other. The
+/// constants are those of [`step_32`] after the first.
+macro_rules! blocks_of_32 {
+    ($name:ident, $block:ty, $each:path, $rows:path, $($n:literal),*) => {
+        integers!(
+            $name, $block,
+            |mut acc, rows, x, i| {
+                $each(rows, |j, u| acc = step_32::<N, $($n),*>(acc, &u, x, i + j));
+                acc
+            },
+            |acc, rows, x, i| step_32::<N, $($n),*>(acc, &$rows(rows), x, i),
+            CHUNK_32, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>
+        );
     };
 }
 
@@ -73,40 +134,11 @@ macro_rules! gemm_of {
             gemm::<_, _, _, $chunk>(
                 block::cast::<$block>(done), x, &mut y.columns(0, m), $empty(), $unpack,
                 |acc, u, x, i| $step::<VECTORS, $($n),*>(acc, u, x, i),
+                |acc, u, x, i| $step::<4, $($n),*>(acc, u, x, i),
                 |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
             );
             if m < whole {
                 avx2::$name::gemm_rows(left, x, &mut y.columns(m, whole - m));
-            }
-        }
-    };
-}
-
-/// One type of 32 weights a block. Without `gemv`, that of AVX2 stays: eight rows' nibbles are unpacked
-/// there as fast as sixteen here.
-macro_rules! blocks_of_32 {
-    ($name:ident, $block:ty, $rows:path, $($n:literal),*) => {
-        pub(in crate::x86_64) mod $name {
-            use super::*;
-
-            gemm_of!($name, $block, CHUNK_32, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>);
-
-            /// Puts the kernel of this tier into the table.
-            pub(super) fn install(mat: &mut MatKernels) {
-                mat.gemm = gemm_rows;
-            }
-        }
-    };
-    (gemv $name:ident, $block:ty, $rows:path, $($n:literal),*) => {
-        pub(in crate::x86_64) mod $name {
-            use super::*;
-
-            gemv_of!($name, $block, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>);
-            gemm_of!($name, $block, CHUNK_32, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>);
-
-            /// Puts the kernels of this tier into the table.
-            pub(super) fn install(mat: &mut MatKernels) {
-                (mat.gemv, mat.gemm) = (gemv_rows, gemm_rows);
             }
         }
     };
@@ -140,12 +172,12 @@ macro_rules! super_blocks {
 }
 
 // The constants are those of `step_32` after the first.
-blocks_of_32!(q4_0, BlockQ4_0, rows_q4_0, 8, false);
-blocks_of_32!(q4_1, BlockQ4_1, rows_q4_1, 0, true);
-blocks_of_32!(gemv q8_0, BlockQ8_0, rows_q8_0, 128, false);
-blocks_of_32!(gemv q5_0, BlockQ5_0, rows_q5_0, 16, false);
-blocks_of_32!(gemv q5_1, BlockQ5_1, rows_q5_1, 0, true);
-blocks_of_32!(gemv iq4_nl, BlockIq4Nl, rows_iq4_nl, 128, false);
+blocks_of_32!(q4_0, BlockQ4_0, each_q4_0, rows_q4_0, 8, false);
+blocks_of_32!(q4_1, BlockQ4_1, each_q4_1, rows_q4_1, 0, true);
+blocks_of_32!(q8_0, BlockQ8_0, each_q8_0, rows_q8_0, 128, false);
+blocks_of_32!(q5_0, BlockQ5_0, each_q5_0, rows_q5_0, 16, false);
+blocks_of_32!(q5_1, BlockQ5_1, each_q5_1, rows_q5_1, 0, true);
+blocks_of_32!(iq4_nl, BlockIq4Nl, each_iq4_nl, rows_iq4_nl, 128, false);
 // The constants are those of `step_256` after the first.
 super_blocks!(q2_k, BlockQ2K, eight::rows_q2_k, false, 16, 0, true);
 super_blocks!(q3_k, BlockQ3K, eight::rows_q3_k, false, 16, 4, false);
