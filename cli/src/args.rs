@@ -8,6 +8,7 @@ use puna_core::{
     gguf::Gguf,
     kv_cache::KvType,
     model::{self, Model, ModelOptions},
+    placement::Cores,
     session::{Session, SessionOptions},
     tokenizer::{TokenId, Tokenizer},
 };
@@ -19,6 +20,9 @@ pub struct ComputeArgs {
     /// Threads [default: one a fast core]
     #[arg(short, long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+    /// Cores to run on: fast (not the slow ones of a phone), any, or a list such as 4-7
+    #[arg(long, value_name = "LIST", default_value = "fast")]
+    pub cores: Cores,
     /// How the KV cache stores its numbers [default: f16; with --exact f32]
     #[arg(long, value_enum, value_name = "TYPE")]
     pub kv: Option<Kv>,
@@ -97,6 +101,7 @@ impl ComputeArgs {
             n_ctx,
             kv: self.kv(),
             n_threads: self.threads.map(NonZeroUsize::get),
+            cores: self.cores.clone(),
             n_batch: self.batch.get(),
             exact: self.exact,
         }

@@ -80,20 +80,19 @@ impl Engine {
     ///
     /// # Panics
     /// If the shapes do not agree, or ggml could not compute.
-    pub fn products<const N: usize>(&self, x: &[f32], outs: [(&Matrix, &[u8], &mut [f32]); N]) {
-        let borrowed = outs.each_ref().map(|(m, bytes, _)| {
+    pub fn products(&self, x: &[f32], outs: Vec<(&Matrix, &[u8], &mut [f32])>) {
+        let borrowed = outs.iter().map(|(m, bytes, _)| {
             let in_place = || sys::Weights::borrowed(m.ty, bytes, m.rows, m.k);
             m.kept.is_none().then(in_place)
         });
-        let mut outs = outs
-            .into_iter()
-            .zip(&borrowed)
-            .map(|((m, _, y), borrowed)| {
-                let kept = m.kept.as_deref();
-                let weights = borrowed.as_ref().or(kept).expect("one of the two");
-                (weights, y)
-            });
-        let mut outs: [_; N] = std::array::from_fn(|_| outs.next().expect("N of them"));
+        let borrowed: Vec<_> = borrowed.collect();
+        let outs = outs.into_iter().zip(&borrowed);
+        let outs = outs.map(|((m, _, y), borrowed)| {
+            let kept = m.kept.as_deref();
+            let weights = borrowed.as_ref().or(kept).expect("one of the two");
+            (weights, y)
+        });
+        let mut outs: Vec<_> = outs.collect();
         let mut engine = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         engine.products(x, &mut outs);
     }

@@ -17,6 +17,7 @@ mod ggml;
 pub mod gguf;
 pub mod kv_cache;
 pub mod model;
+pub mod placement;
 pub mod pool;
 pub mod sampler;
 pub mod session;

@@ -53,7 +53,7 @@ impl Engine {
     }
 
     /// Nobody can call this.
-    pub fn products<const N: usize>(&self, _: &[f32], _: [(&Matrix, &[u8], &mut [f32]); N]) {
+    pub fn products(&self, _: &[f32], _: Vec<(&Matrix, &[u8], &mut [f32])>) {
         match *self {}
     }
 }

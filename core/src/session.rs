@@ -11,9 +11,10 @@ use crate::{
         forward::{Cancelled, Forward},
         scratch::Scratch,
     },
+    placement::{Cores, Placement},
     pool::Pool,
     tokenizer::TokenId,
-    topology,
+    topology::{self, Topology},
 };
 
 /// How a session computes and how much it remembers.
@@ -23,8 +24,10 @@ pub struct SessionOptions {
     pub n_ctx: Option<usize>,
     /// How keys and values are stored.
     pub kv: KvType,
-    /// Threads. `None`: one a physical performance core.
+    /// Threads. `None`: one a physical core of `cores`.
     pub n_threads: Option<usize>,
+    /// Where the threads run.
+    pub cores: Cores,
     /// Tokens that are computed together in prefill.
     pub n_batch: usize,
     /// Dequantized weights and `f32` activations: slow, for checking. The products are then ours, whatever
@@ -38,6 +41,7 @@ impl Default for SessionOptions {
             n_ctx: None,
             kv: KvType::F16,
             n_threads: None,
+            cores: Cores::Fast,
             n_batch: 512,
             exact: false,
         }
@@ -173,8 +177,9 @@ impl Session {
         }
         let n_threads = options
             .n_threads
-            .unwrap_or_else(topology::default_threads)
+            .unwrap_or_else(|| topology::default_threads(&options.cores))
             .max(1);
+        let cores = options.cores.to_ask(&Topology::of_this_machine());
         let bytes = options.kv.bytes(c, wanted).unwrap_or(usize::MAX);
         let kv = KvCache::new(options.kv, c, wanted).ok_or(SessionError::NoMemory { bytes })?;
         let mut tokens = Vec::new();
@@ -195,11 +200,11 @@ impl Session {
         let n_batch = options.n_batch.clamp(1, wanted);
         let by_ggml = model.backend() == Backend::Ggml && !options.exact;
         Ok(Self {
-            pool: Pool::new(n_threads)
+            pool: Pool::on(n_threads, cores)
                 .map_err(|source| SessionError::Threads { n_threads, source })?,
             engine: by_ggml.then(|| ggml::Engine::new(n_threads)),
             kv,
-            scratch: Scratch::new(c, n_batch, n_threads, &forms, &query_forms),
+            scratch: Scratch::new(c, (wanted, n_batch, n_threads), &forms, &query_forms),
             tokens,
             logits: vec![0.0; c.n_vocab],
             next_logits: vec![0.0; c.n_vocab],
@@ -230,6 +235,18 @@ impl Session {
     #[must_use]
     pub fn n_threads(&self) -> usize {
         self.pool.n_threads()
+    }
+
+    /// Where they run.
+    #[must_use]
+    pub const fn placement(&self) -> &Placement {
+        self.pool.placement()
+    }
+
+    /// Loops that the threads shared so far: each is one barrier.
+    #[must_use]
+    pub fn n_loops(&self) -> u64 {
+        self.pool.n_loops()
     }
 
     /// Logits after the last token: `n_vocab` numbers. Zeros before the first.
@@ -351,6 +368,7 @@ impl Session {
             });
         }
         let n_batch = self.scratch.n_batch();
+        let _visit = self.pool.visit();
         let mut pos = used;
         for batch in tokens.chunks(n_batch) {
             let mut pass = Batch {
@@ -358,6 +376,7 @@ impl Session {
                     gguf: self.model.gguf(),
                     config: self.model.config(),
                     weights: self.model.weights(),
+                    read_ahead: self.model.read_ahead(),
                     kernels: self.model.kernels(),
                     pool: &self.pool,
                     kv: &mut self.kv,

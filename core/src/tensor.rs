@@ -86,6 +86,11 @@ impl QMatrix {
         &gguf.bytes(&self.info)[range.start * row..range.end * row]
     }
 
+    /// Tells the system that it is wanted soon.
+    pub(crate) fn advise_willneed(&self, gguf: &Gguf) {
+        gguf.advise_willneed(&self.info);
+    }
+
     /// The matrix as ggml takes it; `None` if there is no memory.
     ///
     /// # Panics

@@ -26,5 +26,5 @@ mod x86_64;
 
 pub use activations::{ActRow, ActRows, ActType, Activations};
 pub use dispatch::{Isa, Kernels, UnavailableIsa, dequantize, quantize_row};
-pub use tile::{TileMut, tiles};
+pub use tile::{SharedMut, TileMut, tiles};
 pub use weight_type::WeightType;

@@ -110,6 +110,61 @@ impl<'a> TileMut<'a> {
     }
 }
 
+/// A matrix whose columns several threads write at the same time, each thread its own.
+#[derive(Debug)]
+pub struct SharedMut<'a> {
+    ptr: *mut f32,
+    n: usize,
+    m: usize,
+    owner: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: it is an exclusive borrow of plain numbers, which only `columns` reaches.
+unsafe impl Send for SharedMut<'_> {}
+// SAFETY: as above; `columns` asks its callers to keep the columns apart.
+unsafe impl Sync for SharedMut<'_> {}
+
+impl<'a> SharedMut<'a> {
+    /// A whole matrix of `m` columns.
+    ///
+    /// # Panics
+    /// If `y` is not whole rows of `m`.
+    #[must_use]
+    pub fn new(y: &'a mut [f32], m: usize) -> Self {
+        let TileMut { ptr, n, m, .. } = TileMut::new(y, m);
+        Self {
+            ptr,
+            n,
+            m,
+            owner: PhantomData,
+        }
+    }
+
+    /// Columns `first .. first + m`.
+    ///
+    /// # Panics
+    /// If the matrix has fewer.
+    ///
+    /// # Safety
+    /// No two tiles that are in use at the same time may have a column in common.
+    #[must_use]
+    pub unsafe fn columns(&self, first: usize, m: usize) -> TileMut<'_> {
+        assert!(
+            first + m <= self.m,
+            "tile: columns {first} + {m} of {}",
+            self.m
+        );
+        TileMut {
+            // SAFETY: within the row, by the assertion.
+            ptr: unsafe { self.ptr.add(first) },
+            n: self.n,
+            m,
+            stride: self.m,
+            owner: PhantomData,
+        }
+    }
+}
+
 /// Cuts `y`, shape `(n, m)`, into tiles of at most `step` columns: `(first column, tile)`.
 ///
 /// # Panics

@@ -10,6 +10,7 @@ use puna_core::{
     cancel::Cancel,
     kv_cache::KvType,
     model::Model,
+    placement::Cores,
     session::{Session, SessionError, SessionOptions},
     tokenizer::TokenId,
 };
@@ -54,6 +55,7 @@ fn session(model: &Model, kv: KvType, n_batch: usize, n_threads: usize) -> Sessi
         n_ctx: Some(512),
         kv,
         n_threads: Some(n_threads),
+        cores: Cores::Fast,
         n_batch,
         exact: false,
     };

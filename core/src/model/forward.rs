@@ -16,6 +16,7 @@ use super::{
     Config, Weights,
     attention::Attention,
     linear::Machine,
+    read_ahead::ReadAhead,
     rope,
     scratch::{Buffers, Scratch},
     weights::Layer,
@@ -31,6 +32,7 @@ pub(crate) struct Forward<'a> {
     pub gguf: &'a Gguf,
     pub config: &'a Config,
     pub weights: &'a Weights,
+    pub read_ahead: &'a ReadAhead,
     pub kernels: &'a Kernels,
     pub pool: &'a Pool,
     pub kv: &'a mut KvCache,
@@ -60,6 +62,7 @@ impl Forward<'_> {
         let freqs = self.weights.rope_freqs.as_deref();
         rope::angles(c, freqs, pos, &mut s.cos[..angles], &mut s.sin[..angles]);
         for (i, layer) in self.weights.layers.iter().enumerate() {
+            self.read_ahead.at(i, self.weights, self.gguf);
             self.attention(i, layer, n, pos);
             self.feed_forward(layer, n);
             if self.cancel.is_cancelled() {
@@ -127,9 +130,8 @@ impl Forward<'_> {
             sin: &s.sin,
         };
         attention.rotate_and_store(&machine, kv, q, k, v, q_by_head);
-        attention.attend(&machine, kv, q_by_head, q);
-        machine.project(&mut s.acts, q, [(&layer.attn_output, &mut *h)]);
-        machine.kernels.add(x, h);
+        attention.attend(&machine, kv, q_by_head, &mut s.parts, q);
+        machine.project_and_add(&mut s.acts, q, &layer.attn_output, h, x);
     }
 
     /// `x += W_down (silu(W_gate h) * W_up h)`, `h = rms_norm(x)`.
@@ -140,21 +142,13 @@ impl Forward<'_> {
         let (gate, up) = (&mut s.gate[..n * c.n_ff], &mut s.up[..n * c.n_ff]);
 
         norm(&machine, x, &layer.ffn_norm, c, h);
-        machine.project(
+        machine.project_gated(
             &mut s.acts,
             h,
-            [(&layer.ffn_gate, &mut *gate), (&layer.ffn_up, &mut *up)],
+            (&layer.ffn_gate, &mut *gate),
+            (&layer.ffn_up, up),
         );
-        let rows = gate.chunks_mut(c.n_ff).zip(up.chunks(c.n_ff));
-        if n == 1 {
-            rows.for_each(|(gate, up)| machine.kernels.swiglu(gate, up));
-        } else {
-            machine
-                .pool
-                .for_each(rows, |_, (gate, up)| machine.kernels.swiglu(gate, up));
-        }
-        machine.project(&mut s.acts, gate, [(&layer.ffn_down, &mut *h)]);
-        machine.kernels.add(x, h);
+        machine.project_and_add(&mut s.acts, gate, &layer.ffn_down, h, x);
     }
 }
 

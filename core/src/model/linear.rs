@@ -2,10 +2,13 @@
 
 use std::{
     ops::Range,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
-use puna_kernels::{ActRows, ActType, Kernels, TileMut, WeightType, tiles};
+use puna_kernels::{ActRows, ActType, Kernels, TileMut, WeightType};
 
 use super::{
     scratch::{ActSet, EXACT_ROWS, Worker},
@@ -37,6 +40,16 @@ fn any_nan(x: &[f32]) -> bool {
     x.iter().fold(false, |any, x| any | x.is_nan())
 }
 
+/// What becomes of the products, column by column, while they are in the cache.
+type Finish<const Z: usize> = fn(&Kernels, &mut [TileMut<'_>; Z]);
+
+/// Matrices that meet the same vectors, and the outputs that belong together: `outs[i]` takes the products of
+/// `linears[i]`, one without a matrix is only finished.
+struct Group<'a, const Z: usize> {
+    linears: [Option<&'a Linear>; Z],
+    outs: [&'a mut [f32]; Z],
+}
+
 impl Machine<'_> {
     /// `y = W x + b` for each of `outs`: `x` has shape `(n, k)`, each `y` `(n, n_out)`.
     ///
@@ -45,123 +58,219 @@ impl Machine<'_> {
         &self,
         acts: &mut ActSet,
         x: &[f32],
-        mut outs: [(&Linear, &mut [f32]); N],
+        outs: [(&Linear, &mut [f32]); N],
     ) {
-        let k = outs[0].0.weight.n_cols();
-        match self.engine {
-            Some(engine) => self.project_by(engine, x, &mut outs),
-            None => self.project_here(acts, x, k, &mut outs),
+        let groups = outs.map(|(linear, y)| Group {
+            linears: [Some(linear)],
+            outs: [y],
+        });
+        self.products(acts, x, groups, |_, _| {});
+    }
+
+    /// `sum += W x + b`; `y` is used on the way. Shapes are those of [`project`](Self::project).
+    pub fn project_and_add(
+        &self,
+        acts: &mut ActSet,
+        x: &[f32],
+        linear: &Linear,
+        y: &mut [f32],
+        sum: &mut [f32],
+    ) {
+        let group = Group {
+            linears: [Some(linear), None],
+            outs: [y, sum],
+        };
+        self.products(acts, x, [group], |kernels, [y, sum]| {
+            for t in 0..y.n() {
+                kernels.add(sum.row(t), y.row(t));
+            }
+        });
+    }
+
+    /// `g = silu(W_g x + b_g) * (W_u x + b_u)`, each of `gate` and `up` a matrix and room for its products, of
+    /// which that of `gate` takes the result. Shapes are those of [`project`](Self::project).
+    pub fn project_gated(
+        &self,
+        acts: &mut ActSet,
+        x: &[f32],
+        (gate, g): (&Linear, &mut [f32]),
+        (up, u): (&Linear, &mut [f32]),
+    ) {
+        let group = Group {
+            linears: [Some(gate), Some(up)],
+            outs: [g, u],
+        };
+        self.products(acts, x, [group], |kernels, [g, u]| {
+            for t in 0..g.n() {
+                kernels.swiglu(g.row(t), u.row(t));
+            }
+        });
+    }
+
+    /// The products of all groups, finished.
+    fn products<const N: usize, const Z: usize>(
+        &self,
+        acts: &mut ActSet,
+        x: &[f32],
+        mut groups: [Group<'_, Z>; N],
+        finish: Finish<Z>,
+    ) {
+        let first = groups[0].linears[0].expect("a group starts with a matrix");
+        let k = first.weight.n_cols();
+        let hides_nan = match self.engine {
+            Some(engine) => {
+                self.products_by(engine, x, &mut groups, finish);
+                any_nan(x)
+            }
+            None => self.products_here(acts, x, k, &mut groups, finish),
+        };
+        if !hides_nan {
+            return;
         }
         // Integers cannot say NaN: what quantizing hid is put back, so that broken weights show.
         for (t, _) in x.chunks(k).enumerate().filter(|(_, x)| any_nan(x)) {
-            for (linear, y) in &mut outs {
-                let n_out = linear.weight.n_rows();
+            for y in groups.iter_mut().flat_map(|group| &mut group.outs) {
+                let n_out = y.len() / (x.len() / k);
                 y[t * n_out..(t + 1) * n_out].fill(f32::NAN);
             }
         }
     }
 
-    /// [`project`](Self::project) with ggml's kernels and threads, all matrices in one graph: its threads
+    /// [`products`](Self::products) with ggml's kernels and threads, all matrices in one graph: its threads
     /// wake once. They sleep otherwise, and ours sleep meanwhile.
-    fn project_by<const N: usize>(
+    fn products_by<const N: usize, const Z: usize>(
         &self,
         engine: &ggml::Engine,
         x: &[f32],
-        outs: &mut [(&Linear, &mut [f32]); N],
+        groups: &mut [Group<'_, Z>; N],
+        finish: Finish<Z>,
     ) {
         if self.cancel.is_cancelled() {
             return;
         }
-        let products = outs.each_mut().map(|(linear, y)| {
+        let products = groups.iter_mut().flat_map(|group| {
+            let outs = group.linears.iter().zip(&mut group.outs);
+            outs.filter_map(|(linear, y)| Some(((*linear)?, &mut **y)))
+        });
+        let products = products.map(|(linear, y)| {
             let matrix = linear.ggml.as_ref();
             let matrix = matrix.expect("every matrix of Backend::Ggml is prepared");
             let bytes = linear.weight.rows(self.gguf, 0..linear.weight.n_rows());
-            (matrix, bytes, &mut **y)
+            (matrix, bytes, y)
         });
-        engine.products(x, products);
-        for (linear, y) in outs {
-            if let Some(bias) = &linear.bias {
-                for y in y.chunks_exact_mut(bias.len()) {
-                    self.kernels.add(y, bias);
+        engine.products(x, products.collect());
+        for group in groups {
+            for (linear, y) in group.linears.iter().zip(&mut group.outs) {
+                if let Some(bias) = linear.and_then(|linear| linear.bias.as_ref()) {
+                    for y in y.chunks_exact_mut(bias.len()) {
+                        self.kernels.add(y, bias);
+                    }
                 }
             }
+            let m = group.n_out();
+            let mut tiles = group.outs.each_mut().map(|y| TileMut::new(y, m));
+            finish(self.kernels, &mut tiles);
         }
     }
 
-    /// [`project`](Self::project) with our kernels: `x` is quantized once in each form that the matrices
-    /// take.
-    fn project_here<const N: usize>(
+    /// [`products`](Self::products) with our kernels: `x` is quantized once in each form that the matrices
+    /// take. Whether that hid a NaN.
+    fn products_here<const N: usize, const Z: usize>(
         &self,
         acts: &mut ActSet,
         x: &[f32],
         k: usize,
-        outs: &mut [(&Linear, &mut [f32]); N],
-    ) {
+        groups: &mut [Group<'_, Z>; N],
+        finish: Finish<Z>,
+    ) -> bool {
         let n = x.len() / k;
+        let mut hides_nan = false;
+        let linears = groups.each_ref().map(|group| group.linears);
         if !self.exact {
-            let mut done = [ActType::F32; N];
-            for (i, (linear, _)) in outs.iter().enumerate() {
+            // A group has two matrices at most, and there are three groups at most.
+            let mut done = [ActType::F32; 6];
+            for (i, linear) in linears.iter().flatten().flatten().enumerate() {
                 let ty = self.kernels.act_type(linear.weight_type(), n, k);
                 if ty != ActType::F32 && !done[..i].contains(&ty) {
-                    self.quantize(acts, ty, x, k);
+                    hides_nan |= self.quantize(acts, ty, x, k);
                 }
                 done[i] = ty;
             }
         }
         let acts = &*acts;
-        let parts = outs.iter_mut().flat_map(|(linear, y)| {
-            let linear = *linear;
-            let n_out = linear.weight.n_rows();
-            let step = if self.exact {
-                EXACT_ROWS
-            } else {
-                self.step(n_out)
-            };
-            tiles(y, n_out, step).map(move |(first, tile)| (linear, first, tile))
+        let outs = groups.each_mut().map(|group| {
+            let m = group.n_out();
+            (group.outs.each_mut().map(|y| &mut **y), m)
         });
         self.pool
-            .for_each(parts, |worker, (linear, first, mut tile)| {
+            .for_columns(outs, |worker, group, first, mut tiles| {
                 if self.cancel.is_cancelled() {
                     return;
                 }
-                let rows = first..first + tile.m();
-                if self.exact {
-                    self.exact_product(worker, linear, rows, x, &mut tile);
-                } else {
-                    let ty = linear.weight_type();
-                    let rows = linear.weight.rows(self.gguf, rows);
-                    let x = match self.kernels.act_type(ty, n, k) {
-                        ActType::F32 => ActRows::from_f32(x, k),
-                        form => acts.get(form).rows(form, n, k),
-                    };
-                    self.kernels.matmul(ty, rows, x, &mut tile);
-                }
-                if let Some(bias) = &linear.bias {
-                    let bias = &bias[first..first + tile.m()];
-                    for t in 0..tile.n() {
-                        self.kernels.add(tile.row(t), bias);
+                for (linear, tile) in linears[group].iter().zip(&mut tiles) {
+                    if let Some(linear) = linear {
+                        self.product(worker, linear, first, x, acts, tile);
                     }
                 }
+                finish(self.kernels, &mut tiles);
             });
+        hides_nan
     }
 
-    /// `x`, shape `(n, k)`, into form `ty`.
-    pub fn quantize(&self, acts: &mut ActSet, ty: ActType, x: &[f32], k: usize) {
+    /// The rows of a matrix from `first` on, as many as `tile` has columns, times all vectors.
+    fn product(
+        &self,
+        worker: usize,
+        linear: &Linear,
+        first: usize,
+        x: &[f32],
+        acts: &ActSet,
+        tile: &mut TileMut<'_>,
+    ) {
+        let (k, rows) = (linear.weight.n_cols(), first..first + tile.m());
+        if self.exact {
+            self.exact_product(worker, linear, rows, x, tile);
+        } else {
+            let ty = linear.weight_type();
+            let rows = linear.weight.rows(self.gguf, rows);
+            let n = x.len() / k;
+            let x = match self.kernels.act_type(ty, n, k) {
+                ActType::F32 => ActRows::from_f32(x, k),
+                form => acts.get(form).rows(form, n, k),
+            };
+            self.kernels.matmul(ty, rows, x, tile);
+        }
+        if let Some(bias) = &linear.bias {
+            let bias = &bias[first..first + tile.m()];
+            for t in 0..tile.n() {
+                self.kernels.add(tile.row(t), bias);
+            }
+        }
+    }
+
+    /// `x`, shape `(n, k)`, into form `ty`; whether `x` has a NaN, which integers cannot say.
+    fn quantize(&self, acts: &mut ActSet, ty: ActType, x: &[f32], k: usize) -> bool {
         let n = x.len() / k;
         let step = n.div_ceil(4 * self.pool.n_threads()).max(1);
         let step = step.next_multiple_of(ty.group());
         let pieces = acts.get_mut(ty).pieces_mut(ty, n, k, step);
+        let found = AtomicBool::new(false);
         let fill = |(first, mut piece): (usize, _)| {
             let x = &x[first * k..(first + step).min(n) * k];
             self.kernels.quantize(x, &mut piece);
+            if any_nan(x) {
+                found.store(true, Relaxed);
+            }
         };
         if n == 1 {
             pieces.for_each(fill);
         } else {
             self.pool.for_each(pieces, |_, item| fill(item));
         }
+        found.into_inner()
     }
 
+    /// [`product`](Self::product) of the exact path.
     fn exact_product(
         &self,
         worker: usize,
@@ -171,21 +280,24 @@ impl Machine<'_> {
         tile: &mut TileMut<'_>,
     ) {
         let k = linear.weight.n_cols();
+        let x = ActRows::from_f32(x, k);
         let mut worker = lock(&self.workers[worker]);
         let weights = &mut worker.weights;
         weights.resize(EXACT_ROWS * k, 0.0);
-        let weights = &mut weights[..tile.m() * k];
-        linear.weight.dequantize(self.gguf, rows, weights);
-        let x = ActRows::from_f32(x, k);
-        self.kernels
-            .matmul(WeightType::F32, bytemuck::cast_slice(weights), x, tile);
+        for first in rows.clone().step_by(EXACT_ROWS) {
+            let some = first..(first + EXACT_ROWS).min(rows.end);
+            let mut tile = tile.columns(first - rows.start, some.len());
+            let weights = &mut weights[..some.len() * k];
+            linear.weight.dequantize(self.gguf, some, weights);
+            let weights = bytemuck::cast_slice(weights);
+            self.kernels.matmul(WeightType::F32, weights, x, &mut tile);
+        }
     }
+}
 
-    /// Rows of a matrix that a thread takes at a time: a few turns each, whole register tiles.
-    fn step(&self, n_out: usize) -> usize {
-        n_out
-            .div_ceil(4 * self.pool.n_threads())
-            .next_multiple_of(32)
-            .min(256)
+impl<const Z: usize> Group<'_, Z> {
+    /// Columns of each output.
+    fn n_out(&self) -> usize {
+        self.linears[0].map_or(0, |linear| linear.weight.n_rows())
     }
 }

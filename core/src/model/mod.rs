@@ -6,6 +6,7 @@ mod config;
 mod error;
 pub(crate) mod forward;
 mod linear;
+pub(crate) mod read_ahead;
 mod rope;
 pub(crate) mod scratch;
 mod weights;
@@ -19,6 +20,7 @@ pub use config::Config;
 pub use error::{IsaError, ModelError};
 pub use weights::{Layer, Linear, Weights};
 
+use self::read_ahead::ReadAhead;
 use crate::{gguf::Gguf, tokenizer::Tokenizer};
 
 /// How a model is opened.
@@ -44,6 +46,7 @@ struct File {
     weights: Weights,
     tokenizer: Tokenizer,
     backend: Backend,
+    read_ahead: ReadAhead,
 }
 
 impl Model {
@@ -98,6 +101,7 @@ impl Model {
                 weights,
                 tokenizer,
                 backend,
+                read_ahead: ReadAhead::default(),
             }),
             kernels: Arc::new(kernels),
         })
@@ -128,6 +132,11 @@ impl Model {
     #[must_use]
     pub fn weights(&self) -> &Weights {
         &self.file.weights
+    }
+
+    /// How far the weights were asked for.
+    pub(crate) fn read_ahead(&self) -> &ReadAhead {
+        &self.file.read_ahead
     }
 
     /// The vocabulary.

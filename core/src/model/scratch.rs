@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use puna_kernels::{ActType, Activations};
 
-use super::Config;
+use super::{Config, attention::Running};
 
 /// Positions of the KV cache that attention takes at a time.
 pub(super) const KV_CHUNK: usize = 256;
@@ -45,6 +45,9 @@ pub(crate) struct Buffers {
     pub cos: Vec<f32>,
     /// As `cos`.
     pub sin: Vec<f32>,
+    /// `(n_head_kv, chunks, n_group, head_dim + 2)`: one token's attention to each chunk of the cache, its
+    /// maximum and sum last.
+    pub parts: Vec<f32>,
     pub acts: ActSet,
 }
 
@@ -55,10 +58,10 @@ pub(crate) struct Worker {
     pub scores: Vec<f32>,
     /// `(query rows, head_dim)`: the mix of the values of one chunk.
     pub mixed: Vec<f32>,
-    /// `(query rows, 2)`: running maximum and sum.
-    pub running: Vec<[f32; 2]>,
+    /// The softmax of each query row so far.
+    pub running: Vec<Running>,
     /// Maximum and sum of one chunk, a query row.
-    pub parts: Vec<(f32, f32)>,
+    pub ends: Vec<[f32; 2]>,
     /// Positions of the chunk that a query row sees.
     pub seen: Vec<usize>,
     /// Query rows in the form that meets the keys.
@@ -107,8 +110,7 @@ impl Scratch {
     /// `forms` are the activation forms that the model's matrices take, `query_forms` those that keys take.
     pub fn new(
         c: &Config,
-        n_batch: usize,
-        n_threads: usize,
+        (n_ctx, n_batch, n_threads): (usize, usize, usize),
         forms: &[ActType],
         query_forms: &[ActType],
     ) -> Self {
@@ -128,8 +130,8 @@ impl Scratch {
             Worker {
                 scores: vec![0.0; rows * KV_CHUNK],
                 mixed: vec![0.0; rows * c.head_dim],
-                running: vec![[0.0; 2]; rows],
-                parts: vec![(0.0, 0.0); rows],
+                running: vec![Running::default(); rows],
+                ends: vec![[0.0; 2]; rows],
                 seen: vec![0; rows],
                 queries,
                 head: vec![0.0; c.head_dim],
@@ -147,6 +149,7 @@ impl Scratch {
             up: zeros(c.n_ff),
             cos: zeros(c.rope_dim / 2),
             sin: zeros(c.rope_dim / 2),
+            parts: vec![0.0; n_ctx.div_ceil(KV_CHUNK) * c.n_head * (c.head_dim + 2)],
             acts,
         };
         Self {
@@ -175,6 +178,7 @@ impl Scratch {
             &b.up,
             &b.cos,
             &b.sin,
+            &b.parts,
         ];
         let worker = |w: &Mutex<Worker>| {
             let w = w.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

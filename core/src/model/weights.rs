@@ -132,12 +132,17 @@ impl Weights {
 impl Weights {
     /// The matrices that meet activations: all but the embedding.
     pub(super) fn matrices(&self) -> impl Iterator<Item = &Linear> {
-        let layers = self.layers.iter().flat_map(|l| {
-            let attention = [&l.attn_q, &l.attn_k, &l.attn_v, &l.attn_output];
-            let ffn = [&l.ffn_gate, &l.ffn_up, &l.ffn_down];
-            attention.into_iter().chain(ffn)
-        });
+        let layers = self.layers.iter().flat_map(Layer::matrices);
         layers.chain([&self.output])
+    }
+}
+
+impl Layer {
+    /// Its matrices, in the order in which they are used.
+    pub(super) fn matrices(&self) -> impl Iterator<Item = &Linear> {
+        let attention = [&self.attn_q, &self.attn_k, &self.attn_v, &self.attn_output];
+        let ffn = [&self.ffn_gate, &self.ffn_up, &self.ffn_down];
+        attention.into_iter().chain(ffn)
     }
 }
 

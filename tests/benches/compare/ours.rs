@@ -3,7 +3,7 @@
 use super::plan::Matrix;
 use super::stats::nanoseconds;
 use puna_core::pool::Pool;
-use puna_kernels::{ActRows, ActType, Activations, Kernels, tiles};
+use puna_kernels::{ActRows, ActType, Activations, Kernels};
 use std::time::Instant;
 
 /// Copies of a matrix, and what a product with one of them needs.
@@ -126,10 +126,8 @@ impl Ours {
         };
         let weights = &self.weights[self.next * matrix.bytes()..][..matrix.bytes()];
         let row = ty.row_bytes(k);
-        let step = shape.rows.div_ceil(4 * pool.n_threads());
-        let step = step.next_multiple_of(32).min(256);
         let y = &mut self.y[result * n * shape.rows..][..n * shape.rows];
-        pool.for_each(tiles(y, shape.rows, step), |_, (first, mut tile)| {
+        pool.for_columns([([&mut *y], shape.rows)], |_, _, first, [mut tile]| {
             let rows = &weights[first * row..(first + tile.m()) * row];
             kernels.matmul(ty, rows, acts, &mut tile);
         });

@@ -1,12 +1,17 @@
 //! Worker threads that share one loop at a time.
 //!
-//! A loop hands out its items one by one, so a slow or descheduled thread holds back only the item it
-//! has; the caller waits for the workers that joined, never for one that did not wake in time. Workers
-//! spin for a moment after a loop, since the next one follows within microseconds, then sleep.
+//! The loops over a matrix deal its rows to the threads by their measured speed, and the idle steal
+//! ([`Pool::for_columns`]); other loops hand out their items one by one ([`Pool::for_each`]). So a slow or
+//! descheduled thread holds back only the piece it has; the caller waits for the workers that joined, never
+//! for one that did not wake in time. Workers spin for a moment after a loop, since the next one follows
+//! within microseconds, then sleep on a futex.
 //!
 //! On a machine that is busy with other work a worker may lose its core in the middle of an item, and
 //! the caller then waits a whole time slice for a microsecond's work. A loop in which that happened is
 //! followed by some that the caller runs alone, twice as many each time it happens again.
+
+mod columns;
+mod shares;
 
 use std::{
     cell::UnsafeCell,
@@ -14,13 +19,19 @@ use std::{
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{
-            AtomicBool, AtomicU32, AtomicUsize,
+            AtomicBool, AtomicU32, AtomicU64, AtomicUsize,
             Ordering::{Acquire, Relaxed, Release, SeqCst},
         },
+        mpsc,
     },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
+
+use puna_kernels::TileMut;
+
+use self::{columns::Columns, shares::Shares};
+use crate::placement::{self, Placement, Visit};
 
 /// Rounds of waiting by spinning (about 20 µs) before a thread sleeps.
 const SPINS: u32 = 2_000;
@@ -36,11 +47,16 @@ pub struct Pool {
     workers: Vec<JoinHandle<()>>,
     /// One loop at a time: several sessions may share a pool.
     turn: Mutex<Turn>,
+    shares: Shares,
+    loops: AtomicU64,
+    placement: Placement,
 }
 
 /// What the last loops say about the machine's load.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Turn {
+    /// Of each thread, relative to the others.
+    speeds: Vec<f32>,
     /// Loops that the caller runs alone from here.
     alone: u32,
     /// How many that was last; halved by every loop that goes well.
@@ -89,11 +105,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    /// A pool of `n_threads` (at least 1) including the caller's.
+    /// A pool of `n_threads` (at least 1) including the caller's, placed nowhere.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub fn new(n_threads: usize) -> std::io::Result<Self> {
+        Self::on(n_threads, None)
+    }
+
+    /// A pool of `n_threads` (at least 1) including the caller's; the others run on `cores` alone, if any are
+    /// named and the system agrees, and the caller's does during a [`visit`](Self::visit).
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn on(n_threads: usize, cores: Option<Vec<usize>>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             job: UnsafeCell::new(None),
             gate: AtomicU32::new(CLOSED),
@@ -109,14 +134,56 @@ impl Pool {
         let mut pool = Self {
             shared,
             workers: Vec::new(),
-            turn: Mutex::default(),
+            turn: Mutex::new(Turn {
+                speeds: vec![1.0; n_threads.max(1)],
+                alone: 0,
+                penalty: 0,
+            }),
+            shares: Shares::new(n_threads.max(1)),
+            loops: AtomicU64::new(0),
+            placement: Placement {
+                asked: cores,
+                got: None,
+            },
         };
+        let (ready, started) = mpsc::channel();
         for id in 1..n_threads {
-            let shared = Arc::clone(&pool.shared);
+            let (shared, cores) = (Arc::clone(&pool.shared), pool.placement.asked.clone());
+            let ready = ready.clone();
             let thread = std::thread::Builder::new().name(format!("puna-{id}"));
-            pool.workers.push(thread.spawn(move || shared.work(id))?);
+            pool.workers.push(thread.spawn(move || {
+                // Nobody listens any more where another thread could not be started.
+                let _ = ready.send(cores.as_deref().map(placement::place));
+                drop((ready, cores));
+                shared.work(id);
+            })?);
+        }
+        drop(ready);
+        // A thread that is still being born would do so in the middle of a first token.
+        for place in started.iter().flatten() {
+            pool.placement.got = place.ok();
+        }
+        if n_threads > 1 {
+            pool.placement.tell();
         }
         Ok(pool)
+    }
+
+    /// Where the threads run.
+    #[must_use]
+    pub const fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// The calling thread joins the others on their cores until the result is dropped.
+    pub(crate) fn visit(&self) -> Option<Visit> {
+        Visit::to(Some(self.placement.asked.as_deref()?))
+    }
+
+    /// Loops run so far on more than one thread's behalf: each is one barrier.
+    #[must_use]
+    pub fn n_loops(&self) -> u64 {
+        self.loops.load(Relaxed)
     }
 
     /// Threads, the caller's included.
@@ -138,7 +205,7 @@ impl Pool {
         I: Iterator<Item = T> + Send,
     {
         let items = Mutex::new(items);
-        self.run(&|worker| {
+        self.run(0, &|worker| {
             loop {
                 let Some(item) = lock(&items).next() else {
                     break;
@@ -148,11 +215,46 @@ impl Pool {
         });
     }
 
-    fn run(&self, job: &Job<'_>) {
+    /// Calls `f(worker, group, first column, tiles)` until every column of the matrices has been in one call;
+    /// returns when all calls have ended.
+    ///
+    /// `outs` are `N` groups of `Z` matrices, shapes `(n, m)` each with the `m` beside them; `tiles` are the same
+    /// columns of each matrix of one group. The columns are dealt in units of 32: to each thread as many in a row
+    /// as it has shown to be fast, and what is left to the idle. `worker` is as in
+    /// [`for_each`](Self::for_each). Allocates nothing.
+    ///
+    /// # Panics
+    /// If a matrix is not whole rows, and as `for_each`.
+    pub fn for_columns<const N: usize, const Z: usize>(
+        &self,
+        outs: [([&mut [f32]; Z], usize); N],
+        f: impl Fn(usize, usize, usize, [TileMut<'_>; Z]) + Sync,
+    ) {
+        let columns = Columns::new(outs);
+        self.run(columns.n_units(), &|worker| {
+            let (mut done, mut start) = (0, None);
+            while let Some(units) = self.shares.take(worker, columns.most()) {
+                start.get_or_insert_with(Instant::now);
+                done += units.len();
+                // SAFETY: the shares give each unit once a loop, and the loop ends before `columns` does.
+                unsafe {
+                    columns.each(units, |group, first, tiles| f(worker, group, first, tiles))
+                };
+            }
+            if let Some(start) = start {
+                self.shares.report(worker, done, start.elapsed());
+            }
+        });
+    }
+
+    /// Runs `job` on all threads at once, with `units` dealt to them.
+    fn run(&self, units: usize, job: &Job<'_>) {
+        let mut turn = lock(&self.turn);
+        self.loops.fetch_add(1, Relaxed);
+        self.shares.deal(units, &turn.speeds);
         if self.workers.is_empty() {
             return job(0);
         }
-        let mut turn = lock(&self.turn);
         if turn.alone > 0 {
             turn.alone -= 1;
             return job(0);
@@ -179,6 +281,9 @@ impl Pool {
             turn.alone = turn.penalty;
         } else {
             turn.penalty /= 2;
+            if units > 0 {
+                shares::learn(&mut turn.speeds, self.shares.reports());
+            }
         }
         if let Some(panic) = lock(&shared.panic).take() {
             resume_unwind(panic);
@@ -303,6 +408,38 @@ mod tests {
                 });
                 let n = round % 37;
                 assert_eq!(sum.into_inner(), n * (n + 1) / 2);
+            }
+        }
+    }
+
+    #[test]
+    fn every_column_is_written_once_at_every_thread_count() {
+        for n_threads in 1..=4 {
+            let pool = Pool::new(n_threads).unwrap();
+            for round in 0..300 {
+                let (n, a, b) = (1 + round % 3, 1 + round * 7 % 400, 33 + round % 64);
+                let mut outs = [a, b].map(|m| [vec![0.0; n * m], vec![1.0; n * m]]);
+                let [first, second] = outs.each_mut();
+                let groups = [(first, a), (second, b)];
+                pool.for_columns(
+                    groups.map(|(outs, m)| (outs.each_mut().map(|y| &mut y[..]), m)),
+                    |worker, group, first, [mut x, mut y]| {
+                        assert!(worker < n_threads && x.m() == y.m());
+                        for t in 0..x.n() {
+                            let (x, y) = (x.row(t), y.row(t));
+                            for (i, (x, y)) in x.iter_mut().zip(y).enumerate() {
+                                *x += (group * 1_000_000 + t * 1_000 + first + i) as f32;
+                                *y += *x;
+                            }
+                        }
+                    },
+                );
+                for (group, ([x, y], m)) in outs.iter().zip([a, b]).enumerate() {
+                    for (i, (x, y)) in x.iter().zip(y).enumerate() {
+                        let wanted = (group * 1_000_000 + i / m * 1_000 + i % m) as f32;
+                        assert_eq!((*x, *y), (wanted, wanted + 1.0));
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,76 @@
+//! What one decode step costs besides arithmetic: no allocation, and at most five barriers a layer.
+
+use puna_core::{
+    cancel::Cancel,
+    model::Model,
+    session::{Session, SessionOptions},
+    tokenizer::TokenId,
+};
+use puna_kernels::WeightType;
+use puna_tests::{
+    model::default_model,
+    tiny::{Shape, Tiny},
+};
+
+#[global_allocator]
+static ALLOC: dhat::Alloc = dhat::Alloc;
+
+/// Blocks allocated so far, by any thread.
+fn blocks() -> u64 {
+    dhat::HeapStats::get().total_blocks
+}
+
+/// `steps` tokens on `n_threads` threads after a prompt of `n_prompt`; the blocks that they allocated, and the
+/// barriers of each.
+fn decode(model: &Model, n_threads: usize, n_prompt: usize, steps: usize) -> (u64, Vec<u64>) {
+    let options = SessionOptions {
+        n_threads: Some(n_threads),
+        ..SessionOptions::default()
+    };
+    let mut session = Session::new(model, &options).unwrap();
+    let (cancel, n_vocab) = (Cancel::new(), model.config().n_vocab);
+    let token = |i: usize| TokenId((i % n_vocab) as u32);
+    let prompt: Vec<_> = (0..n_prompt).map(token).collect();
+    session.prefill(&prompt, &cancel).unwrap();
+    let mut loops = Vec::with_capacity(steps);
+    let before = blocks();
+    for i in 0..steps {
+        let first = session.n_loops();
+        session.decode(token(i), &cancel).unwrap();
+        loops.push(session.n_loops() - first);
+    }
+    (blocks() - before, loops)
+}
+
+/// Decodes on one thread and on more.
+fn check(model: &Model, n_prompt: usize) {
+    let most = 5 * model.config().n_layer as u64 + 1;
+    for n_threads in 1..=3 {
+        let (blocks, loops) = decode(model, n_threads, n_prompt, 12);
+        assert_eq!(blocks, 0, "blocks allocated on {n_threads} threads");
+        assert!(
+            loops.iter().all(|n| *n <= most),
+            "{loops:?}, at most {most}"
+        );
+    }
+}
+
+/// One test, since the allocations of all threads of a process are counted.
+#[test]
+fn a_decode_step_allocates_nothing_and_waits_at_most_five_times_a_layer() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let before = blocks();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(blocks() - before, 1, "the counter counts");
+
+    for ty in [
+        WeightType::Q4_0,
+        WeightType::Q4_1,
+        WeightType::Q4_K,
+        WeightType::F16,
+    ] {
+        check(&Tiny::new(Shape::of(ty)).model(), 5);
+    }
+    // From one chunk of the cache into the next.
+    check(&Model::open(&default_model()).unwrap(), 250);
+}
