@@ -74,12 +74,22 @@ pub(in crate::x86_64) fn rows_q5_1(b: [&BlockQ5_1; ROWS]) -> Rows32 {
     Rows32::join(eight::rows_q5_1(low), eight::rows_q5_1(high))
 }
 
+/// The levels of `IQ4_NL` and `IQ4_XS`, plus 128.
+pub(super) const LEVELS: [u8; 16] = {
+    let mut levels = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        levels[i] = (KVALUES_IQ4NL[i] as u8) ^ 128;
+        i += 1;
+    }
+    levels
+};
+
 /// `IQ4_NL`: the levels plus 128.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(in crate::x86_64) fn rows_iq4_nl(b: [&BlockIq4Nl; ROWS]) -> Rows32 {
-    let levels = KVALUES_IQ4NL.map(|v| (v as u8) ^ 128);
-    let levels = _mm512_broadcast_i32x4(load_128(&levels));
+    let levels = _mm512_broadcast_i32x4(load_128(&LEVELS));
     let nibbles = split_nibbles(transpose(b.map(|b| &b.qs)));
     Rows32 {
         w: nibbles.map(|w| _mm512_shuffle_epi8(levels, w)),
@@ -144,7 +154,7 @@ pub(in crate::x86_64) fn transpose(rows: [&[u8; 16]; ROWS]) -> [__m512i; 4] {
 /// The 32 nibbles of sixteen rows, whose bytes are packed as in [`BlockQ4_0::qs`].
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn split_nibbles(qs: [__m512i; 4]) -> [__m512i; 8] {
+pub(super) fn split_nibbles(qs: [__m512i; 4]) -> [__m512i; 8] {
     let mask = _mm512_set1_epi32(0x0f0f_0f0f);
     let low = qs.map(|v| _mm512_and_si512(v, mask));
     let high = qs.map(|v| _mm512_and_si512(_mm512_srli_epi32::<4>(v), mask));
@@ -156,7 +166,7 @@ fn split_nibbles(qs: [__m512i; 4]) -> [__m512i; 8] {
 /// The lower halves of sixteen dwords as singles.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn low_halves(v: [[u8; 4]; ROWS]) -> __m512 {
+pub(super) fn low_halves(v: [[u8; 4]; ROWS]) -> __m512 {
     let [low, high] = halves(v).map(|v| gather_dwords(v));
     _mm512_cvtph_ps(_mm512_cvtepi32_epi16(join(low, high)))
 }
@@ -192,14 +202,21 @@ pub(super) fn each_q4_1(b: [&[BlockQ4_1; 4]; ROWS], mut take: impl FnMut(usize, 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 fn with_min(dm: __m512i, qs: [__m512i; 4]) -> Rows32 {
-    // All the scales, then all the minimums.
+    let (d, m) = split_dm(dm);
+    let w = split_nibbles(qs);
+    Rows32 { w, d, m }
+}
+
+/// Dwords of two halves each: the lower ones and the upper ones, as singles.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn split_dm(dm: __m512i) -> (__m512, __m512) {
     let order = std::array::from_fn(|i| (2 * (i % ROWS) + i / ROWS) as i16);
     let dm = _mm512_permutexvar_epi16(load_i16(&order), dm);
-    Rows32 {
-        w: split_nibbles(qs),
-        d: _mm512_cvtph_ps(_mm512_castsi512_si256(dm)),
-        m: _mm512_cvtph_ps(_mm512_extracti64x4_epi64::<1>(dm)),
-    }
+    (
+        _mm512_cvtph_ps(_mm512_castsi512_si256(dm)),
+        _mm512_cvtph_ps(_mm512_extracti64x4_epi64::<1>(dm)),
+    )
 }
 
 /// `Q4_1`: nibbles.

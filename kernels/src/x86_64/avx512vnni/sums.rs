@@ -2,7 +2,11 @@
 
 use core::arch::x86_64::*;
 
-use super::{load::broadcast_4, rows::Rows32, rows_k::Rows256};
+use super::{
+    load::broadcast_4,
+    rows::Rows32,
+    rows_k::{Header, Rows256},
+};
 use crate::{
     block::QK,
     x86_64::view::{View32, View256},
@@ -66,10 +70,60 @@ pub(super) fn step_32<const N: usize, const OFFSET: i32, const MIN: bool>(
     acc
 }
 
-/// One super-block: `acc = fma(d_w * d_x, Σ scale (w - OFFSET) x, acc)`, then, for types with
-/// minimums, `acc = fma(-(dmin * d_x), Σ min x, acc)`.
+/// `sum[t][r] += Σ scale w[r][i] x[t][i]` over the 32 weights from `32 j` on of a super-block.
 ///
 /// `SUB` is the weights of a sub-block, 16 or 32.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) fn add_sub_blocks<const N: usize, const SUB: usize>(
+    sum: &mut [__m512i; N],
+    header: &Header,
+    (j, w): (usize, &[__m512i; 8]),
+    x: &[View256<'_>; N],
+    i: usize,
+) {
+    let x = x.map(|x| &x.qs[i].as_chunks::<QK>().0[j]);
+    for (c, w) in w.chunks_exact(SUB / 4).enumerate() {
+        let part = products([_mm512_setzero_si512(); N], w, x, c * SUB / 4);
+        let scale = header.scale[QK / SUB * j + c];
+        for (sum, part) in sum.iter_mut().zip(part) {
+            *sum = _mm512_add_epi32(*sum, _mm512_mullo_epi32(part, scale));
+        }
+    }
+}
+
+/// One super-block, whose `sum` is `Σ scale w x`: `acc = fma(d_w * d_x, Σ scale (w - OFFSET) x, acc)`, then, for
+/// types with minimums, `acc = fma(-(dmin * d_x), Σ min x, acc)`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) fn finish_256<const N: usize, const OFFSET: i32, const MIN: bool>(
+    mut acc: [__m512; N],
+    sum: [__m512i; N],
+    header: &Header,
+    x: &[View256<'_>; N],
+    i: usize,
+) -> [__m512; N] {
+    for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
+        let sums: &[[i8; 4]; 8] = bytemuck::cast_ref(&x.sums[i]);
+        let mut rest = _mm512_setzero_si512();
+        if MIN || OFFSET != 0 {
+            for (pair, sums) in header.pair.iter().zip(sums) {
+                rest = _mm512_dpwssd_epi32(rest, *pair, broadcast_4(sums));
+            }
+        }
+        let d = _mm512_set1_ps(x.d[i]);
+        let offset = _mm512_mullo_epi32(rest, _mm512_set1_epi32(OFFSET));
+        let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, offset));
+        *acc = _mm512_fmadd_ps(_mm512_mul_ps(header.d, d), sum, *acc);
+        if MIN {
+            let dmin = _mm512_mul_ps(header.dmin, d);
+            *acc = _mm512_fnmadd_ps(dmin, _mm512_cvtepi32_ps(rest), *acc);
+        }
+    }
+    acc
+}
+
+/// [`add_sub_blocks`] and [`finish_256`] for a super-block that is unpacked.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 pub(super) fn step_256<const N: usize, const SUB: usize, const OFFSET: i32, const MIN: bool>(
@@ -79,38 +133,8 @@ pub(super) fn step_256<const N: usize, const SUB: usize, const OFFSET: i32, cons
     i: usize,
 ) -> [__m512; N] {
     let mut sum = [_mm512_setzero_si512(); N];
-    let qs = x.map(|x| x.qs[i].as_chunks::<QK>().0);
-    for (j, w32) in w.w.iter().enumerate() {
-        for (c, w_sub) in w32.chunks_exact(SUB / 4).enumerate() {
-            let part = products(
-                [_mm512_setzero_si512(); N],
-                w_sub,
-                qs.map(|qs| &qs[j]),
-                c * SUB / 4,
-            );
-            let scale = w.scale[QK / SUB * j + c];
-            for (sum, part) in sum.iter_mut().zip(part) {
-                *sum = _mm512_add_epi32(*sum, _mm512_mullo_epi32(part, scale));
-            }
-        }
+    for part in w.w.iter().enumerate() {
+        add_sub_blocks::<N, SUB>(&mut sum, &w.header, part, x, i);
     }
-    let mut acc = acc;
-    for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
-        let sums: &[[i8; 4]; 8] = bytemuck::cast_ref(&x.sums[i]);
-        let mut rest = _mm512_setzero_si512();
-        if MIN || OFFSET != 0 {
-            for (pair, sums) in w.pair.iter().zip(sums) {
-                rest = _mm512_dpwssd_epi32(rest, *pair, broadcast_4(sums));
-            }
-        }
-        let d = _mm512_set1_ps(x.d[i]);
-        let offset = _mm512_mullo_epi32(rest, _mm512_set1_epi32(OFFSET));
-        let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, offset));
-        *acc = _mm512_fmadd_ps(_mm512_mul_ps(w.d, d), sum, *acc);
-        if MIN {
-            let dmin = _mm512_mul_ps(w.dmin, d);
-            *acc = _mm512_fnmadd_ps(dmin, _mm512_cvtepi32_ps(rest), *acc);
-        }
-    }
-    acc
+    finish_256::<N, OFFSET, MIN>(acc, sum, &w.header, x, i)
 }

@@ -1,17 +1,19 @@
 //! The matrix kernels of each weight type, put together from their parts. A row alone, and the rows
 //! beyond whole sixteens, are those of AVX2.
 
+use core::arch::x86_64::_mm512_setzero_si512;
+
 use super::{
     few::{few, padded},
     float::{self, SIDE},
     gemm::{VECTORS, gemm},
     load,
     rows::{
-        ROWS, Rows32, each_iq4_nl, each_q4_0, each_q4_1, each_q5_0, each_q5_1, each_q8_0, halves,
+        ROWS, Rows32, each_iq4_nl, each_q4_0, each_q4_1, each_q5_0, each_q5_1, each_q8_0,
         rows_iq4_nl, rows_q4_0, rows_q4_1, rows_q5_0, rows_q5_1, rows_q8_0,
     },
-    rows_k::Rows256,
-    sums::{step_32, step_256},
+    rows_k::{Header, Rows256, each_iq4_xs, each_q2_k, each_q3_k, each_q4_k, each_q5_k, each_q6_k},
+    sums::{add_sub_blocks, finish_256, step_32, step_256},
 };
 use crate::{
     activations::{ActRow, ActRows},
@@ -23,7 +25,7 @@ use crate::{
     scalar::reduce::LANES,
     tile::TileMut,
     weight_type::WeightType,
-    x86_64::avx2::{rows_k as eight, types as avx2},
+    x86_64::avx2::types as avx2,
 };
 
 /// Blocks of 32 in a panel: 20 KB.
@@ -117,57 +119,24 @@ macro_rules! blocks_of_32 {
     };
 }
 
-/// The GEMM of one type of integers; the arguments are those of `gemv_of!`, and the blocks in a panel.
-macro_rules! gemm_of {
-    (
-        $name:ident, $block:ty, $chunk:ident, $empty:path, $unpack:expr, $step:ident <$($n:literal),*>
-    ) => {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-        pub(in crate::x86_64) fn gemm_rows(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-            let whole = y.m();
-            let m = whole / ROWS * ROWS;
-            let (done, left) = w.split_at(w.len() / whole.max(1) * m);
-            if done.is_empty() {
-                avx2::$name::gemm_rows(w, x, y);
-                return;
-            }
-            gemm::<_, _, _, $chunk>(
-                block::cast::<$block>(done), x, &mut y.columns(0, m), $empty(), $unpack,
-                |acc, u, x, i| $step::<VECTORS, $($n),*>(acc, u, x, i),
-                |acc, u, x, i| $step::<4, $($n),*>(acc, u, x, i),
-                |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
-            );
-            if m < whole {
-                avx2::$name::gemm_rows(left, x, &mut y.columns(m, whole - m));
-            }
-        }
-    };
-}
-
-/// One type of super-blocks, unpacked eight rows at a time by `$rows`, `$signed` or not. That is worth
-/// it for a GEMM only.
+/// One type of super-blocks; `$each` unpacks one, 32 weights after the other. The constants are those of [`step_256`]
+/// after the first.
 macro_rules! super_blocks {
-    ($name:ident, $block:ty, $rows:path, $signed:literal, $($n:literal),*) => {
-        mod $name {
-            use super::*;
-
-            gemm_of!(
-                $name, $block, CHUNK_256, Rows256::empty,
-                |u, b| {
-                    let [low_rows, high_rows] = halves(b);
-                    let (mut low, mut high) = (eight::Rows256::empty(), eight::Rows256::empty());
-                    $rows(&mut low, low_rows);
-                    $rows(&mut high, high_rows);
-                    u.join::<$signed>(&low, &high);
-                },
-                step_256<$($n),*>
-            );
-
-            /// Puts the kernel of this tier into the table.
-            pub(super) fn install(mat: &mut MatKernels) {
-                mat.gemm = gemm_rows;
-            }
-        }
+    ($name:ident, $block:ty, $each:path, $sub:literal, $offset:literal, $min:literal) => {
+        integers!(
+            $name, $block,
+            |acc, rows: [&[$block; 1]; ROWS], x, i| {
+                let (mut sum, mut header) = ([_mm512_setzero_si512(); N], Header::empty());
+                $each(rows.map(|[b]| b), &mut header, |header, j, w| {
+                    add_sub_blocks::<N, $sub>(&mut sum, header, (j, w), x, i);
+                });
+                finish_256::<N, $offset, $min>(acc, sum, &header, x, i)
+            },
+            |acc, _, _, _| acc,
+            CHUNK_256, Rows256::empty,
+            |u, b| $each(b, &mut u.header, |_, j, w| u.w[j] = *w),
+            step_256<$sub, $offset, $min>
+        );
     };
 }
 
@@ -179,12 +148,12 @@ blocks_of_32!(q5_0, BlockQ5_0, each_q5_0, rows_q5_0, 16, false);
 blocks_of_32!(q5_1, BlockQ5_1, each_q5_1, rows_q5_1, 0, true);
 blocks_of_32!(iq4_nl, BlockIq4Nl, each_iq4_nl, rows_iq4_nl, 128, false);
 // The constants are those of `step_256` after the first.
-super_blocks!(q2_k, BlockQ2K, eight::rows_q2_k, false, 16, 0, true);
-super_blocks!(q3_k, BlockQ3K, eight::rows_q3_k, false, 16, 4, false);
-super_blocks!(q4_k, BlockQ4K, eight::rows_q4_k, false, 32, 0, true);
-super_blocks!(q5_k, BlockQ5K, eight::rows_q5_k, false, 32, 0, true);
-super_blocks!(q6_k, BlockQ6K, eight::rows_q6_k, false, 16, 32, false);
-super_blocks!(iq4_xs, BlockIq4Xs, eight::rows_iq4_xs, true, 32, 128, false);
+super_blocks!(q2_k, BlockQ2K, each_q2_k, 16, 0, true);
+super_blocks!(q3_k, BlockQ3K, each_q3_k, 16, 4, false);
+super_blocks!(q4_k, BlockQ4K, each_q4_k, 32, 0, true);
+super_blocks!(q5_k, BlockQ5K, each_q5_k, 32, 0, true);
+super_blocks!(q6_k, BlockQ6K, each_q6_k, 16, 32, false);
+super_blocks!(iq4_xs, BlockIq4Xs, each_iq4_xs, 32, 128, false);
 
 /// The GEMM of one type of floats.
 macro_rules! floats {
