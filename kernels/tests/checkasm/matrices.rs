@@ -6,7 +6,7 @@ use crate::common::{Range, Rng, assert_same, floats, weights};
 use crate::guard::{Output, Unaligned, in_place};
 use crate::tiers;
 
-const VECTORS: [usize; 11] = [1, 2, 3, 4, 5, 7, 8, 11, 14, 16, 17];
+const VECTORS: [usize; 13] = [1, 2, 3, 4, 5, 7, 8, 11, 14, 16, 17, 25, 34];
 const ROWS: [usize; 11] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 33];
 
 /// Row lengths in blocks: around the unrolling of a kernel, and odd for the floats.

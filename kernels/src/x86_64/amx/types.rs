@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// Vectors up to which AVX-512 is faster: it unpacks in registers, and a tile's sixteen vectors are mostly missing.
-const FEW: usize = 8;
+/// Vectors up to which AVX-512 is faster: a tile takes sixteen, there or not, and its sums go through memory.
+const FEW: usize = 24;
 
 /// A module of the GEMM of one type: its block, how sixteen rows are unpacked, what then is to be taken
 /// off the bytes, and whether the type has minimums.

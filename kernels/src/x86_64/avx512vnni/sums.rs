@@ -45,6 +45,9 @@ fn products<const N: usize>(
 
 /// One block of 32: `acc = fma(d_w * d_x, Σ - OFFSET * Σx, acc)`, then, for types with a minimum,
 /// `acc = fma(m, s, acc)`.
+///
+/// `_here` is a closure, `|| ()`, so that every caller has an instance of its own: what is called from one place is
+/// always inlined, and else this is too long for it with eight vectors, and they would go through memory.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 pub(super) fn step_32<const N: usize, const OFFSET: i32, const MIN: bool>(
@@ -52,6 +55,7 @@ pub(super) fn step_32<const N: usize, const OFFSET: i32, const MIN: bool>(
     w: &Rows32,
     x: &[View32<'_, MIN>; N],
     i: usize,
+    _here: impl Fn(),
 ) -> [__m512; N] {
     let zero = _mm512_setzero_si512();
     let less = x.map(|x| match OFFSET {
@@ -123,7 +127,7 @@ pub(super) fn finish_256<const N: usize, const OFFSET: i32, const MIN: bool>(
     acc
 }
 
-/// [`add_sub_blocks`] and [`finish_256`] for a super-block that is unpacked.
+/// [`add_sub_blocks`] and [`finish_256`] for a super-block that is unpacked; `_here` as in [`step_32`].
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
 pub(super) fn step_256<const N: usize, const SUB: usize, const OFFSET: i32, const MIN: bool>(
@@ -131,6 +135,7 @@ pub(super) fn step_256<const N: usize, const SUB: usize, const OFFSET: i32, cons
     w: &Rows256,
     x: &[View256<'_>; N],
     i: usize,
+    _here: impl Fn(),
 ) -> [__m512; N] {
     let mut sum = [_mm512_setzero_si512(); N];
     for part in w.w.iter().enumerate() {

@@ -36,12 +36,12 @@ const CHUNK_256: usize = 4;
 
 /// The GEMV and GEMM of one type of integers.
 ///
-/// Few vectors meet the weights in registers: `$group` takes several blocks of sixteen rows into the accumulators,
-/// `$one` one of them. More meet them in a panel of `$chunk` blocks: `$empty` and `$unpack` are the sixteen
-/// rows side by side, and `$step` takes them into the accumulators, with its constants.
+/// `$few` calls [`few`], where few vectors meet the weights in registers. More meet them in a panel of `$chunk`
+/// blocks: `$empty` and `$unpack` are the sixteen rows side by side, and `$step` takes them into the accumulators,
+/// with its constants.
 macro_rules! integers {
     (
-        $name:ident, $block:ty, $group:expr, $one:expr,
+        $name:ident, $block:ty, |$w:ident, $x:ident, $y:ident| $few:expr,
         $chunk:ident, $empty:path, $unpack:expr, $step:ident <$($n:literal),*>
     ) => {
         pub(in crate::x86_64) mod $name {
@@ -49,8 +49,8 @@ macro_rules! integers {
 
             /// [`few`] of this type.
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-            fn few_rows<const N: usize>(w: &[$block], x: [ActRow<'_>; N], y: &mut TileMut<'_>) {
-                few(w, x, y, $group, $one);
+            fn few_rows<const N: usize>($w: &[$block], $x: [ActRow<'_>; N], $y: &mut TileMut<'_>) {
+                $few
             }
 
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
@@ -85,9 +85,9 @@ macro_rules! integers {
                     5..=8 => few_rows::<8>(done, padded(x), &mut tile),
                     _ => gemm::<_, _, _, $chunk>(
                         done, x, &mut tile, $empty(), $unpack,
-                        |acc, u, x, i| $step::<VECTORS, $($n),*>(acc, u, x, i),
-                |acc, u, x, i| $step::<4, $($n),*>(acc, u, x, i),
-                        |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i),
+                        |acc, u, x, i| $step::<VECTORS, $($n),*>(acc, u, x, i, || ()),
+                |acc, u, x, i| $step::<4, $($n),*>(acc, u, x, i, || ()),
+                        |acc, u, x, i| $step::<1, $($n),*>(acc, u, x, i, || ()),
                     ),
                 }
                 if m < whole {
@@ -103,17 +103,31 @@ macro_rules! integers {
     };
 }
 
-/// One type of 32 weights a block; `$each` unpacks some neighbouring blocks one after the other. The
+/// One type of 32 weights a block; `$each` unpacks four neighbouring blocks one after the other. The
 /// constants are those of [`step_32`] after the first.
 macro_rules! blocks_of_32 {
     ($name:ident, $block:ty, $each:path, $rows:path, $($n:literal),*) => {
         integers!(
             $name, $block,
-            |mut acc, rows, x, i| {
-                $each(rows, |j, u| acc = step_32::<N, $($n),*>(acc, &u, x, i + j));
-                acc
+            |w, x, y| if N < 4 {
+                few(
+                    w, x, y,
+                    |mut acc, rows: [&[_; 4]; ROWS], x, i| {
+                        $each(rows, |j, u| acc = step_32::<N, $($n),*>(acc, &u, x, i + j, || ()));
+                        acc
+                    },
+                    |acc, rows, x, i| step_32::<N, $($n),*>(acc, &$rows(rows), x, i, || ()),
+                );
+            } else {
+                // One by one, as a step for many vectors is long and to be there once only.
+                few(
+                    w, x, y,
+                    |acc, rows: [&[_; 1]; ROWS], x, i| {
+                        step_32::<N, $($n),*>(acc, &$rows(rows.map(|[b]| b)), x, i, || ())
+                    },
+                    |acc, _, _, _| acc,
+                );
             },
-            |acc, rows, x, i| step_32::<N, $($n),*>(acc, &$rows(rows), x, i),
             CHUNK_32, Rows32::empty, |u, b| *u = $rows(b), step_32<$($n),*>
         );
     };
@@ -125,14 +139,17 @@ macro_rules! super_blocks {
     ($name:ident, $block:ty, $each:path, $sub:literal, $offset:literal, $min:literal) => {
         integers!(
             $name, $block,
-            |acc, rows: [&[$block; 1]; ROWS], x, i| {
-                let (mut sum, mut header) = ([_mm512_setzero_si512(); N], Header::empty());
-                $each(rows.map(|[b]| b), &mut header, |header, j, w| {
-                    add_sub_blocks::<N, $sub>(&mut sum, header, (j, w), x, i);
-                });
-                finish_256::<N, $offset, $min>(acc, sum, &header, x, i)
-            },
-            |acc, _, _, _| acc,
+            |w, x, y| few(
+                w, x, y,
+                |acc, rows: [&[$block; 1]; ROWS], x, i| {
+                    let (mut sum, mut header) = ([_mm512_setzero_si512(); N], Header::empty());
+                    $each(rows.map(|[b]| b), &mut header, |header, j, w| {
+                        add_sub_blocks::<N, $sub>(&mut sum, header, (j, w), x, i);
+                    });
+                    finish_256::<N, $offset, $min>(acc, sum, &header, x, i)
+                },
+                |acc, _, _, _| acc,
+            ),
             CHUNK_256, Rows256::empty,
             |u, b| $each(b, &mut u.header, |_, j, w| u.w[j] = *w),
             step_256<$sub, $offset, $min>
