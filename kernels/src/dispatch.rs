@@ -160,6 +160,7 @@ pub struct Kernels {
     pub(crate) softmax_part: unsafe fn(&mut [f32]) -> (f32, f32),
     pub(crate) swiglu: unsafe fn(&mut [f32], &[f32]),
     pub(crate) add: unsafe fn(&mut [f32], &[f32]),
+    pub(crate) scale_and_add: unsafe fn(&mut [f32], f32, &[f32], f32),
 }
 
 /// The three matrix operations of a type from its dot product alone.
@@ -212,6 +213,7 @@ impl Kernels {
             softmax_part: scalar::softmax::softmax_part,
             swiglu: scalar::swiglu::swiglu,
             add: scalar::add,
+            scale_and_add: scalar::scale_and_add,
         }
     }
 
@@ -487,6 +489,16 @@ impl Kernels {
         assert_eq!(x.len(), y.len(), "add: lengths differ");
         // SAFETY: as in `quantize`.
         unsafe { (self.add)(x, y) }
+    }
+
+    /// `x[i] = x[i] * a + y[i] * b`.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn scale_and_add(&self, x: &mut [f32], a: f32, y: &[f32], b: f32) {
+        assert_eq!(x.len(), y.len(), "scale_and_add: lengths differ");
+        // SAFETY: as in `quantize`.
+        unsafe { (self.scale_and_add)(x, a, y, b) }
     }
 }
 

@@ -153,7 +153,12 @@ impl Attention<'_> {
                 let mut running = Running::new(out);
                 for part in parts.chunks_exact(rows * (hd + 2)) {
                     let (mixed, ends) = part.split_at(rows * hd);
-                    running.merge(ends.as_chunks().0[r], &mixed[r * hd..(r + 1) * hd], out);
+                    running.merge(
+                        machine.kernels,
+                        ends.as_chunks().0[r],
+                        &mixed[r * hd..(r + 1) * hd],
+                        out,
+                    );
                 }
                 running.finish(out);
             }
@@ -194,7 +199,12 @@ impl Attention<'_> {
                 if worker.seen[r] > 0 {
                     let (t, j) = (r / n_group, r % n_group);
                     let out = &mut out.row(t)[j * hd..(j + 1) * hd];
-                    running.merge(worker.ends[r], &worker.mixed[r * hd..(r + 1) * hd], out);
+                    running.merge(
+                        kernels,
+                        worker.ends[r],
+                        &worker.mixed[r * hd..(r + 1) * hd],
+                        out,
+                    );
                 }
             }
         }
@@ -264,16 +274,14 @@ impl Running {
     }
 
     /// Takes the next chunk: its maximum and sum, and its mix of the values.
-    fn merge(&mut self, [max, sum]: [f32; 2], mixed: &[f32], out: &mut [f32]) {
+    fn merge(&mut self, kernels: &Kernels, [max, sum]: [f32; 2], mixed: &[f32], out: &mut [f32]) {
         let new_max = self.max.max(max);
         let (old, new) = (exp(self.max - new_max), exp(max - new_max));
         *self = Self {
             max: new_max,
             sum: self.sum * old + sum * new,
         };
-        for (o, m) in out.iter_mut().zip(mixed) {
-            *o = *o * old + *m * new;
-        }
+        kernels.scale_and_add(out, old, mixed, new);
     }
 
     /// Divides by the sum.

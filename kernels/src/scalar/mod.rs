@@ -21,3 +21,11 @@ pub fn add(x: &mut [f32], y: &[f32]) {
         *x += y;
     }
 }
+
+/// `x[i] = x[i] * a + y[i] * b`, both products rounded.
+#[inline]
+pub fn scale_and_add(x: &mut [f32], a: f32, y: &[f32], b: f32) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x = *x * a + y * b;
+    }
+}

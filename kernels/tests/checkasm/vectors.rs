@@ -184,3 +184,19 @@ fn add_has_the_bits_of_scalar() {
         assert_same(&in_place(&x, |x| kernels.add(x, &y), case), &want, case);
     });
 }
+
+#[test]
+fn scale_and_add_has_the_bits_of_scalar() {
+    each(
+        "scale_and_add",
+        55_000,
+        |kernels, scalar, rng, n, range, case| {
+            let (x, y) = (floats(rng, n, range), floats(rng, n, range));
+            let (a, b) = (floats(rng, 1, range)[0], floats(rng, 1, range)[0]);
+            let mut want = x.clone();
+            scalar.scale_and_add(&mut want, a, &y, b);
+            let got = in_place(&x, |x| kernels.scale_and_add(x, a, &y, b), case);
+            assert_same(&got, &want, case);
+        },
+    );
+}

@@ -35,10 +35,17 @@ pub(crate) fn install(table: &mut Kernels) {
     table.softmax_part = softmax::softmax_part;
     table.swiglu = swiglu::swiglu;
     table.add = add;
+    table.scale_and_add = scale_and_add;
 }
 
 /// Twin of [`scalar::add`]: the same loop, compiled for this tier.
 #[target_feature(enable = "avx2")]
 fn add(x: &mut [f32], y: &[f32]) {
     scalar::add(x, y);
+}
+
+/// Twin of [`scalar::scale_and_add`]: the same loop, compiled for this tier.
+#[target_feature(enable = "avx2")]
+fn scale_and_add(x: &mut [f32], a: f32, y: &[f32], b: f32) {
+    scalar::scale_and_add(x, a, y, b);
 }

@@ -1,13 +1,17 @@
 //! AVX-512 with VNNI: servers and laptops since Ice Lake, desktops since Zen 4. What it does not
 //! overwrite stays AVX2's.
 
+mod add;
+mod exp;
 mod few;
 mod float;
 mod gemm;
 pub(super) mod load;
 pub(super) mod rows;
 mod rows_k;
+mod softmax;
 mod sums;
+mod swiglu;
 pub(super) mod types;
 
 use crate::dispatch::Kernels;
@@ -16,4 +20,8 @@ use crate::dispatch::Kernels;
 /// runs them.
 pub(crate) fn install(table: &mut Kernels) {
     types::install(&mut table.mat);
+    table.softmax_part = softmax::softmax_part;
+    table.swiglu = swiglu::swiglu;
+    table.add = add::add;
+    table.scale_and_add = add::scale_and_add;
 }
