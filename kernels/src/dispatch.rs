@@ -27,6 +27,8 @@ pub enum Isa {
     Dotprod,
     /// x86-64 AVX2 with FMA and F16C.
     Avx2,
+    /// AVX2 with VNNI in its 256-bit form: Alder Lake, Zen 5 and later.
+    AvxVnni,
     /// x86-64 AVX-512 (F, BW, VL, DQ) with VNNI: Ice Lake, Zen 4 and later.
     Avx512Vnni,
     /// The same with AMX tiles of bytes, on Linux: Sapphire Rapids and later servers.
@@ -59,12 +61,13 @@ impl std::error::Error for UnavailableIsa {}
 
 impl Isa {
     /// Every tier, best first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Dotprod,
         Self::Neon,
         Self::AmxBf16,
         Self::Amx,
         Self::Avx512Vnni,
+        Self::AvxVnni,
         Self::Avx2,
         Self::Scalar,
     ];
@@ -77,6 +80,7 @@ impl Isa {
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
             Self::Amx => "amx",
             Self::AmxBf16 => "amx-bf16",
@@ -98,6 +102,8 @@ impl Isa {
                     && is_x86_feature_detected!("fma")
                     && is_x86_feature_detected!("f16c")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => Self::Avx2.is_available() && is_x86_feature_detected!("avxvnni"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => {
                 Self::Avx2.is_available()
@@ -236,6 +242,11 @@ impl Kernels {
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => crate::x86_64::avx2::install(&mut table),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => {
+                crate::x86_64::avx2::install(&mut table);
+                crate::x86_64::avxvnni::install(&mut table);
+            }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => {
                 crate::x86_64::avx2::install(&mut table);

@@ -13,37 +13,37 @@ use crate::{
 
 /// Twin of `scalar::dot::dot_q4_0_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q4_0_q8_0(w: &[BlockQ4_0], x: ActRow<'_>) -> f32 {
+pub(in crate::x86_64) fn dot_q4_0_q8_0(w: &[BlockQ4_0], x: ActRow<'_>) -> f32 {
     dot_32::<_, false>(w, x, |w| parts_q4_0(w))
 }
 
 /// Twin of `scalar::dot::dot_q4_1_q8_1`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q4_1_q8_1(w: &[BlockQ4_1], x: ActRow<'_>) -> f32 {
+pub(in crate::x86_64) fn dot_q4_1_q8_1(w: &[BlockQ4_1], x: ActRow<'_>) -> f32 {
     dot_32::<_, true>(w, x, |w| parts_q4_1(w))
 }
 
 /// Twin of `scalar::dot::dot_q5_0_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q5_0_q8_0(w: &[BlockQ5_0], x: ActRow<'_>) -> f32 {
+pub(in crate::x86_64) fn dot_q5_0_q8_0(w: &[BlockQ5_0], x: ActRow<'_>) -> f32 {
     dot_32::<_, false>(w, x, |w| parts_q5_0(w))
 }
 
 /// Twin of `scalar::dot::dot_q5_1_q8_1`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q5_1_q8_1(w: &[BlockQ5_1], x: ActRow<'_>) -> f32 {
+pub(in crate::x86_64) fn dot_q5_1_q8_1(w: &[BlockQ5_1], x: ActRow<'_>) -> f32 {
     dot_32::<_, true>(w, x, |w| parts_q5_1(w))
 }
 
 /// Twin of `scalar::dot::dot_q8_0_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_q8_0_q8_0(w: &[BlockQ8_0], x: ActRow<'_>) -> f32 {
+pub(in crate::x86_64) fn dot_q8_0_q8_0(w: &[BlockQ8_0], x: ActRow<'_>) -> f32 {
     dot_32::<_, false>(w, x, |w| parts_q8_0(w))
 }
 
 /// Twin of `scalar::dot::dot_iq4_nl_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_iq4_nl_q8_0(w: &[BlockIq4Nl], x: ActRow<'_>) -> f32 {
+pub(in crate::x86_64) fn dot_iq4_nl_q8_0(w: &[BlockIq4Nl], x: ActRow<'_>) -> f32 {
     dot_32::<_, false>(w, x, |w| parts_iq4_nl(w))
 }
 

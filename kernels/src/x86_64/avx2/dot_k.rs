@@ -16,7 +16,7 @@ use crate::{
 /// weight `32 j` on.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn dot_256<B: SuperBlock>(
+pub(in crate::x86_64) fn dot_256<B: SuperBlock>(
     w: &[B],
     x: ActRow<'_>,
     ints: impl Fn(&B, usize) -> __m256i,

@@ -27,7 +27,7 @@ const VECTORS: usize = 4;
     clippy::too_many_arguments,
     reason = "the parts of a kernel, all of them functions"
 )]
-pub(super) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
+pub(in crate::x86_64) fn gemm<'a, B: Block, U: Copy, X: View<'a>, const CHUNK: usize>(
     w: &[B],
     x: ActRows<'a>,
     y: &mut TileMut<'_>,

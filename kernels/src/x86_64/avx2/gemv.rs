@@ -18,7 +18,7 @@ use crate::{
 /// `dot` does the rows that are left over.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn gemv<'a, B: Block, U, X: View<'a>>(
+pub(in crate::x86_64) fn gemv<'a, B: Block, U, X: View<'a>>(
     w: &[B],
     x: ActRow<'a>,
     y: &mut [f32],

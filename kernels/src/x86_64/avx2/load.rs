@@ -23,7 +23,7 @@ pub(super) fn load_2x128(low: &[u8; 16], high: &[u8; 16]) -> __m256i {
 /// Four bytes, eight times.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn broadcast_4(v: &[i8; 4]) -> __m256i {
+pub(in crate::x86_64) fn broadcast_4(v: &[i8; 4]) -> __m256i {
     // SAFETY: the array is four readable bytes.
     _mm256_set1_epi32(unsafe { v.as_ptr().cast::<i32>().read_unaligned() })
 }

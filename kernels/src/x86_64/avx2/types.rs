@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// Blocks of 32 in a panel: 10 KB.
-const CHUNK_32: usize = 32;
+pub(in crate::x86_64) const CHUNK_32: usize = 32;
 
 /// Super-blocks in a panel: 11 KB.
-const CHUNK_256: usize = 4;
+pub(in crate::x86_64) const CHUNK_256: usize = 4;
 
 /// A module of `dot`, `gemv` and `gemm` for one type of integers.
 ///
