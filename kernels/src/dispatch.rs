@@ -10,7 +10,7 @@ use crate::{
         self, BlockBf16, BlockF16, BlockF32, BlockIq4Nl, BlockIq4Xs, BlockQ2K, BlockQ3K, BlockQ4_0,
         BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0, Quantize,
     },
-    scalar,
+    race, scalar,
     tile::TileMut,
     weight_type::WeightType,
 };
@@ -60,7 +60,7 @@ impl std::fmt::Display for UnavailableIsa {
 impl std::error::Error for UnavailableIsa {}
 
 impl Isa {
-    /// Every tier, best first.
+    /// Every tier, best first, as far as one can say for all CPUs.
     pub const ALL: [Self; 8] = [
         Self::Dotprod,
         Self::Neon,
@@ -85,6 +85,12 @@ impl Isa {
             Self::Amx => "amx",
             Self::AmxBf16 => "amx-bf16",
         }
+    }
+
+    /// Whether every result has the bits of the scalar definitions.
+    #[must_use]
+    pub const fn is_exact(self) -> bool {
+        !matches!(self, Self::AmxBf16)
     }
 
     /// Whether this CPU runs it.
@@ -277,20 +283,24 @@ impl Kernels {
         Isa::ALL.into_iter().filter_map(Self::for_isa).collect()
     }
 
-    /// The best table for this CPU.
+    /// The best table for this CPU: one with bits of its own where there is one, as these are not to hang on a
+    /// measurement, else [`best_exact`](Self::best_exact).
     #[must_use]
     pub fn best() -> Self {
-        Isa::ALL
-            .into_iter()
+        let mut others = Isa::ALL.into_iter().filter(|isa| !isa.is_exact());
+        others
             .find_map(Self::for_isa)
-            .unwrap_or_else(Self::scalar)
+            .unwrap_or_else(Self::best_exact)
     }
 
-    /// The best table for this CPU whose every result has the bits of the scalar definitions.
+    /// The best table for this CPU whose every result has the bits of the scalar definitions: the winner of
+    /// the [`race`], which the first call in a process holds, for at most some 10 ms.
     #[must_use]
     pub fn best_exact() -> Self {
-        let mut tables = Isa::ALL.into_iter().filter_map(Self::for_isa);
-        tables.find(Self::is_exact).unwrap_or_else(Self::scalar)
+        let won = race::winner(race::times()).and_then(Self::for_isa);
+        let mut exact = Isa::ALL.into_iter().filter(|isa| isa.is_exact());
+        won.or_else(|| exact.find_map(Self::for_isa))
+            .unwrap_or_else(Self::scalar)
     }
 
     /// The table named `name`, as in the environment variable `PUNA_ISA`.
@@ -332,7 +342,7 @@ impl Kernels {
     /// Whether every result has the bits of the scalar definitions.
     #[must_use]
     pub const fn is_exact(&self) -> bool {
-        !matches!(self.isa, Isa::AmxBf16)
+        self.isa.is_exact()
     }
 
     /// Quantizes `x` into `out`, which has room for exactly as many numbers.

@@ -18,6 +18,7 @@ mod aarch64;
 pub mod activations;
 pub mod block;
 pub mod dispatch;
+pub mod race;
 pub mod scalar;
 pub mod tile;
 pub mod weight_type;

@@ -13,7 +13,7 @@ mod weights;
 
 use std::{path::Path, sync::Arc};
 
-use puna_kernels::{ActType, Kernels};
+use puna_kernels::{ActType, Kernels, race};
 
 pub use backend::Backend;
 pub use config::Config;
@@ -94,6 +94,7 @@ impl Model {
             backend.name(),
             kernels.isa().name()
         );
+        log::debug!("times of the tiers: {:?}", race::times());
         Ok(Self {
             file: Arc::new(File {
                 gguf,
