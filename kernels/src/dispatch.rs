@@ -163,6 +163,10 @@ pub struct Kernels {
     pub(crate) mix_f32: Mix,
     pub(crate) mix_f16: Mix,
     pub(crate) mix_q8_0: Mix,
+    /// Some rows of weights at once with the bits of `mix_f16`, where the tier has it; of widths of 16.
+    pub(crate) mix_rows_f16: Option<MixMany>,
+    /// As above, of `mix_q8_0`.
+    pub(crate) mix_rows_q8_0: Option<MixMany>,
     /// Many rows of weights at once, where the tier has it; of widths of 32.
     pub(crate) mix_many_f16: Option<MixMany>,
     pub(crate) mix_many_q8_0: Option<MixMany>,
@@ -217,6 +221,8 @@ impl Kernels {
             mix_f32: |v, p, out| scalar::mix::mix_f32(block::cast(v), p, out),
             mix_f16: |v, p, out| scalar::mix::mix_f16(block::cast(v), p, out),
             mix_q8_0: |v, p, out| scalar::mix::mix_q8_0(block::cast(v), p, out),
+            mix_rows_f16: None,
+            mix_rows_q8_0: None,
             mix_many_f16: None,
             mix_many_q8_0: None,
             quantize: scalar::quantize::quantize,
@@ -441,11 +447,19 @@ impl Kernels {
             "mix: shapes differ"
         );
         assert_eq!(v.len(), len * ty.row_bytes(width), "mix: shapes differ");
-        let many = match ty {
-            WeightType::F16 => self.mix_many_f16,
-            WeightType::Q8_0 => self.mix_many_q8_0,
-            _ => None,
+        let (some, many) = match ty {
+            WeightType::F16 => (self.mix_rows_f16, self.mix_many_f16),
+            WeightType::Q8_0 => (self.mix_rows_q8_0, self.mix_many_q8_0),
+            _ => (None, None),
         };
+        if let Some(mix) = some
+            && form != ActType::BF16
+            && width.is_multiple_of(16)
+            && seen.iter().all(|&seen| seen == len)
+        {
+            // SAFETY: as in `quantize`.
+            return unsafe { mix(v, p, len, out) };
+        }
         let pairs = p.chunks_exact_mut(len).zip(seen);
         if let (Some(mix), ActType::BF16) = (many, form) {
             assert!(width.is_multiple_of(form.block_len()), "mix: {width} wide");

@@ -159,7 +159,12 @@ fn many_rows_mix_as_each_alone() {
         for ty in [WeightType::F32, WeightType::F16, WeightType::Q8_0] {
             for (rows, len, width) in [
                 (1, 5, 64),
+                (1, 256, 96),
+                (2, 7, 128),
                 (3, 40, 32),
+                (3, 41, 64),
+                (5, 30, 160),
+                (8, 3, 64),
                 (32, 33, 64),
                 (40, 256, 96),
                 (47, 100, 128),
@@ -169,7 +174,10 @@ fn many_rows_mix_as_each_alone() {
                 let v = weights(&mut rng, ty, len * width / ty.block_len(), Range::Tame);
                 let v = Unaligned::new(&v, seed as usize % 16);
                 let p: Vec<_> = (0..rows * len).map(|_| rng.unit().abs()).collect();
-                let seen: Vec<_> = (0..rows).map(|_| rng.below(len + 1)).collect();
+                // A single token's heads see all; so does every other case here.
+                let all = seed % 2 == 0;
+                let some = |rng: &mut Rng| if all { len } else { rng.below(len + 1) };
+                let seen: Vec<_> = (0..rows).map(|_| some(&mut rng)).collect();
                 let out = floats(&mut rng, rows * width, Range::Tame);
                 let form = kernels.act_type(ty, rows, width);
                 let case = || {

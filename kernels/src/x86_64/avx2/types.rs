@@ -228,7 +228,7 @@ macro_rules! floats {
             }
 
             #[target_feature(enable = "avx2,fma,f16c")]
-            fn gemv(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
+            pub(in crate::x86_64) fn gemv(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
                 float::gemv(block::cast::<$block>(w), x, y, |w| $load(w), |w| w.to_f32());
             }
 

@@ -3,14 +3,40 @@
 
 use core::arch::x86_64::*;
 
-use super::load::{load_ps, store_ps_128};
+use super::load::{load_ps, store_ps, store_ps_128};
 use crate::{activations::ActRows, scalar::reduce::LANES, tile::TileMut};
 
 /// Rows, and vectors, of a tile.
 pub(super) const SIDE: usize = 4;
 
-/// `y[t][r] = row r · x[t]`: `w` holds `y.m()` rows and `x` holds `y.n()` vectors, whole fours of both,
-/// of a length that is a multiple of 16. `load` loads weights.
+/// Rows of a GEMV that run side by side.
+pub(super) const ROWS: usize = SIDE * SIDE;
+
+/// `y[r] = row r · x`: `w` holds `y.len()` rows, whole sixteens of them, of a length that is a multiple of 16. `load`
+/// loads weights.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+pub(super) fn gemv<B>(w: &[B], x: &[f32], y: &mut [f32], load: impl Fn(&[B; LANES]) -> __m512) {
+    let (k, x) = (x.len(), x.as_chunks::<LANES>().0);
+    let (y, _) = y.as_chunks_mut::<ROWS>();
+    for (w, y) in w.chunks_exact(ROWS * k).zip(y) {
+        let rows: [_; ROWS] = std::array::from_fn(|r| w[r * k..][..k].as_chunks::<LANES>().0);
+        let mut acc = [[_mm512_setzero_ps(); SIDE]; SIDE];
+        for (s, x) in x.iter().enumerate() {
+            let x = load_ps(x);
+            // Lane `4 v + r` of the sums is row `4 v + r` here.
+            for (r, acc) in acc.iter_mut().enumerate() {
+                for (v, acc) in acc.iter_mut().enumerate() {
+                    *acc = _mm512_fmadd_ps(load(&rows[SIDE * v + r][s]), x, *acc);
+                }
+            }
+        }
+        store_ps(y, reduce(acc));
+    }
+}
+
+/// `y[t][r] = row r · x[t]`: `w` holds `y.m()` rows, whole fours of them, and `x` holds `y.n()` vectors, of a
+/// length that is a multiple of 16. `load` loads weights.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 pub(super) fn gemm<B>(
@@ -22,8 +48,11 @@ pub(super) fn gemm<B>(
     let k = x.k();
     for (i, w) in w.chunks_exact(SIDE * k).enumerate() {
         let rows: [_; SIDE] = std::array::from_fn(|r| w[r * k..][..k].as_chunks::<LANES>().0);
-        for (j, x) in x.all.f.chunks_exact(SIDE * k).enumerate() {
-            let x: [_; SIDE] = std::array::from_fn(|v| x[v * k..][..k].as_chunks::<LANES>().0);
+        for (j, x) in x.all.f.chunks(SIDE * k).enumerate() {
+            // Where vectors are missing in the last four, its last one again.
+            let n = x.len() / k;
+            let x: [_; SIDE] =
+                std::array::from_fn(|v| x[v.min(n - 1) * k..][..k].as_chunks::<LANES>().0);
             let mut acc = [[_mm512_setzero_ps(); SIDE]; SIDE];
             for s in 0..k / LANES {
                 let w = rows.map(|w| load(&w[s]));
@@ -41,7 +70,7 @@ pub(super) fn gemm<B>(
                 _mm512_extractf32x4_ps::<2>(sums),
                 _mm512_extractf32x4_ps::<3>(sums),
             ];
-            for (v, part) in parts.into_iter().enumerate() {
+            for (v, part) in parts.into_iter().take(n).enumerate() {
                 let y = &mut y.row(j * SIDE + v)[i * SIDE..];
                 store_ps_128(&mut y.as_chunks_mut().0[0], part);
             }

@@ -179,27 +179,37 @@ macro_rules! floats {
             use super::*;
 
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+            fn gemv(w: &[u8], x: ActRow<'_>, y: &mut [f32]) {
+                if x.f.is_empty() || x.f.len() % LANES != 0 {
+                    avx2::$name::gemv(w, x, y);
+                    return;
+                }
+                let rows = y.len() / float::ROWS * float::ROWS;
+                let (done, left) = w.split_at(w.len() / y.len().max(1) * rows);
+                let (y, rest) = y.split_at_mut(rows);
+                float::gemv(block::cast::<$block>(done), x.f, y, |w| $load(w));
+                avx2::$name::gemv(left, x, rest);
+            }
+
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
             fn gemm(w: &[u8], x: ActRows<'_>, y: &mut TileMut<'_>) {
-                let (whole_n, whole_m) = (y.n(), y.m());
-                let (n, m) = (whole_n / SIDE * SIDE, whole_m / SIDE * SIDE);
-                let (done, left) = w.split_at(w.len() / whole_m.max(1) * m);
-                if n == 0 || done.is_empty() || x.k() % LANES != 0 {
+                let (n, whole) = (y.n(), y.m());
+                let m = whole / SIDE * SIDE;
+                let (done, left) = w.split_at(w.len() / whole.max(1) * m);
+                if done.is_empty() || x.k() % LANES != 0 {
                     avx2::$name::gemm(w, x, y);
                     return;
                 }
-                let w = block::cast::<$block>(done);
-                float::gemm(w, x.range(0, n), &mut y.part(0..n, 0..m), |w| $load(w));
-                if n < whole_n {
-                    let x = x.range(n, whole_n - n);
-                    avx2::$name::gemm(done, x, &mut y.part(n..whole_n, 0..m));
-                }
-                if m < whole_m {
-                    avx2::$name::gemm(left, x, &mut y.part(0..whole_n, m..whole_m));
+                let tile = &mut y.part(0..n, 0..m);
+                float::gemm(block::cast::<$block>(done), x, tile, |w| $load(w));
+                if m < whole {
+                    avx2::$name::gemm(left, x, &mut y.part(0..n, m..whole));
                 }
             }
 
-            /// Puts the kernel of this tier into the table.
+            /// Puts the kernels of this tier into the table.
             pub(super) fn install(mat: &mut MatKernels) {
+                mat.gemv = gemv;
                 mat.gemm = gemm;
             }
         }
