@@ -25,6 +25,8 @@ pub enum Isa {
     Neon,
     /// NEON with the dot-product extension (Cortex-A76, Snapdragon 855 and later).
     Dotprod,
+    /// NEON with dot products and 8-bit matrix products (Cortex-X2, Cortex-A710 and later).
+    I8mm,
     /// x86-64 AVX2 with FMA and F16C.
     Avx2,
     /// AVX2 with VNNI in its 256-bit form: Alder Lake, Zen 5 and later.
@@ -61,7 +63,8 @@ impl std::error::Error for UnavailableIsa {}
 
 impl Isa {
     /// Every tier, best first, as far as one can say for all CPUs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
+        Self::I8mm,
         Self::Dotprod,
         Self::Neon,
         Self::AmxBf16,
@@ -79,6 +82,7 @@ impl Isa {
             Self::Scalar => "scalar",
             Self::Neon => "neon",
             Self::Dotprod => "dotprod",
+            Self::I8mm => "i8mm",
             Self::Avx2 => "avx2",
             Self::AvxVnni => "avxvnni",
             Self::Avx512Vnni => "avx512vnni",
@@ -102,6 +106,10 @@ impl Isa {
             Self::Neon => true,
             #[cfg(target_arch = "aarch64")]
             Self::Dotprod => std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Self::I8mm => {
+                Self::Dotprod.is_available() && std::arch::is_aarch64_feature_detected!("i8mm")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => {
                 is_x86_feature_detected!("avx2")
@@ -251,6 +259,12 @@ impl Kernels {
             Isa::Dotprod => {
                 crate::aarch64::neon::install(&mut table);
                 crate::aarch64::dotprod::install(&mut table);
+            }
+            #[cfg(target_arch = "aarch64")]
+            Isa::I8mm => {
+                crate::aarch64::neon::install(&mut table);
+                crate::aarch64::dotprod::install(&mut table);
+                crate::aarch64::i8mm::install(&mut table);
             }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => crate::x86_64::avx2::install(&mut table),

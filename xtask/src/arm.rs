@@ -23,7 +23,7 @@ const TIERS: [Tier; 3] = [
     },
     // All that the emulator knows, 8-bit matrix products included.
     Tier {
-        name: "dotprod",
+        name: "i8mm",
         cpu: "max",
     },
 ];

@@ -1,8 +1,10 @@
 //! Four rows in the lanes of one register.
 
 use core::arch::aarch64::{
-    float32x4_t, int32x4_t, vcvtq_f32_s32, vdupq_n_s32, vfmaq_f32, vgetq_lane_f32, vmulq_n_f32,
-    vpaddq_s32,
+    float32x4_t, int8x16_t, int32x4_t, vcvtq_f32_s32, vdupq_n_s32, vfmaq_f32, vgetq_lane_f32,
+    vmulq_n_f32, vpaddq_s32, vreinterpretq_f32_s32, vreinterpretq_s8_s64, vreinterpretq_s32_f32,
+    vreinterpretq_s32_s64, vreinterpretq_s64_s8, vreinterpretq_s64_s32, vzip1q_s32, vzip1q_s64,
+    vzip2q_s32, vzip2q_s64,
 };
 
 use super::load;
@@ -66,6 +68,48 @@ pub(super) fn sums<const R: usize>(v: [int32x4_t; R]) -> int32x4_t {
 #[target_feature(enable = "neon")]
 pub(super) fn scaled(acc: float32x4_t, w: float32x4_t, x: f32, sum: int32x4_t) -> float32x4_t {
     vfmaq_f32(acc, vmulq_n_f32(w, x), vcvtq_f32_s32(sum))
+}
+
+/// The four lanes of each of four registers, exchanged: lane `r` of register `i` is lane `i` of register `r`.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn transposed([a, b, c, d]: [int32x4_t; 4]) -> [int32x4_t; 4] {
+    let (ac, bd) = (vzip1q_s32(a, c), vzip1q_s32(b, d));
+    let (ac_high, bd_high) = (vzip2q_s32(a, c), vzip2q_s32(b, d));
+    [
+        vzip1q_s32(ac, bd),
+        vzip2q_s32(ac, bd),
+        vzip1q_s32(ac_high, bd_high),
+        vzip2q_s32(ac_high, bd_high),
+    ]
+}
+
+/// As [`transposed`].
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn transposed_f32(v: [float32x4_t; 4]) -> [float32x4_t; 4] {
+    transposed(v.map(|v| vreinterpretq_s32_f32(v))).map(|v| vreinterpretq_f32_s32(v))
+}
+
+/// The low halves of both, then the high halves.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn pairs(a: int8x16_t, b: int8x16_t) -> [int8x16_t; 2] {
+    let (a, b) = (vreinterpretq_s64_s8(a), vreinterpretq_s64_s8(b));
+    [vzip1q_s64(a, b), vzip2q_s64(a, b)].map(|v| vreinterpretq_s8_s64(v))
+}
+
+/// One number of each row in `Q` registers, as [`super::panel`] lays them: itself, or lanes 0 1 0 1 and 2 3 2 3.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn laid<const Q: usize>(rows: int32x4_t) -> [int32x4_t; Q] {
+    let mut laid = [rows; Q];
+    if let [low, high] = laid.as_mut_slice() {
+        let pairs = vreinterpretq_s64_s32(rows);
+        *low = vreinterpretq_s32_s64(vzip1q_s64(pairs, pairs));
+        *high = vreinterpretq_s32_s64(vzip2q_s64(pairs, pairs));
+    }
+    laid
 }
 
 /// The first two halves of each row's block `i`, converted; without meaning beyond the `R` rows.

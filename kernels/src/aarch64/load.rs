@@ -1,12 +1,11 @@
 //! Loads and stores of sized arrays: the `unsafe` of these tiers, with `asm!` the only one.
 
 use core::arch::aarch64::{
-    float32x4_t, float32x4x2_t, int8x16_t, int8x16x4_t, int16x4_t, int16x8_t, int32x4_t,
-    int32x4x4_t, uint8x8_t, uint8x16_t, vcreate_u16, vcvt_f32_f16, vgetq_lane_f32, vld1_s16,
-    vld1_u8, vld1q_f32, vld1q_s8, vld1q_s16, vld1q_s32, vld1q_u8, vld2q_f32, vreinterpret_f16_u16,
-    vreinterpret_f16_u32, vreinterpret_u16_u8, vreinterpret_u32_u16, vreinterpretq_s32_s8,
-    vst1q_f32, vst1q_s8, vst1q_s32, vst2q_f32, vst4q_s8, vst4q_s32, vzip1_u16, vzip1_u32,
-    vzip2_u32,
+    float32x4_t, float32x4x2_t, int8x16_t, int8x16x4_t, int16x8_t, int32x4_t, uint8x8_t,
+    uint8x16_t, vcreate_u16, vcvt_f32_f16, vgetq_lane_f32, vld1_u8, vld1q_f32, vld1q_s8, vld1q_s16,
+    vld1q_u8, vld2q_f32, vreinterpret_f16_u16, vreinterpret_f16_u32, vreinterpret_u16_u8,
+    vreinterpret_u32_u16, vst1q_f32, vst1q_s8, vst1q_s32, vst2q_f32, vst4q_s8, vzip1_u16,
+    vzip1_u32, vzip2_u32,
 };
 
 use crate::block::Half;
@@ -37,9 +36,7 @@ loads! {
     u8x8 = vld1_u8([u8; 8]) -> uint8x8_t;
     u8x16 = vld1q_u8([u8; 16]) -> uint8x16_t;
     i8x16 = vld1q_s8([i8; 16]) -> int8x16_t;
-    i16x4 = vld1_s16([i16; 4]) -> int16x4_t;
     i16x8 = vld1q_s16([i16; 8]) -> int16x8_t;
-    i32x4 = vld1q_s32([i32; 4]) -> int32x4_t;
     f32x4 = vld1q_f32([f32; 4]) -> float32x4_t;
     f32_pairs = vld2q_f32([f32; 8]) -> float32x4x2_t;
 }
@@ -48,15 +45,6 @@ stores! {
     put_i32x4 = vst1q_s32([i32; 4], int32x4_t);
     put_f32x4 = vst1q_f32([f32; 4], float32x4_t);
     put_f32_pairs = vst2q_f32([f32; 8], float32x4x2_t);
-}
-
-/// Writes four bytes of the first row, of the second, third, fourth, then the next four of the first.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) fn put_rows(to: &mut [[i8; 16]; 4], rows: [int8x16_t; 4]) {
-    let [a, b, c, d] = rows.map(|v| vreinterpretq_s32_s8(v));
-    // SAFETY: the array is 64 writable bytes; no alignment is asked.
-    unsafe { vst4q_s32(to.as_mut_ptr().cast(), int32x4x4_t(a, b, c, d)) }
 }
 
 /// Writes a byte of the first row, of the second, third, fourth, then the next byte of the first.

@@ -5,12 +5,15 @@
 //! order is free; see the crate's front page.
 
 pub(crate) mod dotprod;
+pub(crate) mod i8mm;
 mod ints;
 mod lanes;
 mod load;
 mod mat;
 pub(crate) mod neon;
 mod panel;
+mod passes;
 mod rows;
+mod slab;
 mod super_rows;
 mod unpack;

@@ -1,6 +1,6 @@
 //! Every tier that this CPU runs against the scalar definitions, bit for bit.
 //!
-//! `WANT_TIER=avx2` (or `neon`, `dotprod`, …) makes the absence of that tier a failure: without it a
+//! `WANT_TIER=avx2` (or `neon`, `dotprod`, `i8mm`, …) makes the absence of that tier a failure: without it a
 //! broken kernel passes wherever the CPU cannot run it.
 
 #[path = "../common/mod.rs"]

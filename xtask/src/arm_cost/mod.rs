@@ -122,7 +122,7 @@ impl Bench {
         let mut instructions = BTreeMap::new();
         for tier in tiers {
             for ty in &self.types {
-                for op in Op::ALL {
+                for op in Op::GUARDED {
                     let name = format!("{tier} {ty} {}", op.name());
                     instructions.insert(name, count::total(&self.ours(tier, ty, op)?));
                 }
@@ -207,7 +207,7 @@ fn compare(args: &Args) -> Result<Outcome> {
     for tier in TIERS.iter().filter(|tier| args.has_tier(tier.name)) {
         let ggml = build::ggml(tier)?;
         for op in Op::ALL {
-            for ty in &bench.types {
+            for ty in bench.types.iter().filter(|ty| op.takes(ty)) {
                 eprintln!("{} {ty} {}", tier.name, op.name());
                 rows.push(row(&bench, tier, &ggml, ty, op)?);
             }

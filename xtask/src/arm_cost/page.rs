@@ -131,6 +131,17 @@ by llamafile's `sgemm`, else by `vec_dot` (with 8-bit matrix products two rows a
 - Our order of operations is fixed, for the same bits everywhere (README); ggml's is not. That has a price, and it is in these
   numbers.
 
+## What bounds ours
+
+The definition converts, scales and adds the sum of every 32 products in singles. For four results that is, beside 8 `sdot` or
+4 `smmla`: a start of the sum, its way to a float, a product of scales, a fused addition. V2 multiplies four registers a cycle, so
+`dotprod` cannot pass 46 MAC/cycle with blocks of 32; its model dispatches six operations a cycle, so `i8mm` cannot pass 63. Types
+with super-blocks scale in integers, and have more room. To pass these, a prompt would have to meet weights with one scale for 256,
+in integers throughout: other bits, and so another tier, as [amx-bf16](../adr/0003-many-tokens-in-bfloat16.md) is.
+
+Halves are converted to singles, once for up to four vectors. The instructions that multiply halves by halves (FEAT_FHM) would need
+the vectors in halves too, and the definition has queries in singles.
+
 ## Summary
 
 Over the quantized types: `cheaper` counts those for which ours costs less, `mean` is the geometric mean of the ratios. A mean

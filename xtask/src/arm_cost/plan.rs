@@ -19,7 +19,7 @@ pub struct Tier {
 pub const TIERS: [Tier; 3] = [
     Tier { name: "neon", ours: "neon", march: "armv8-a", cores: &["neoverse-v2", "neoverse-n2", "neoverse-n1"] },
     Tier { name: "dotprod", ours: "dotprod", march: "armv8.2-a+dotprod", cores: &["neoverse-v2", "neoverse-n2", "neoverse-n1"] },
-    Tier { name: "i8mm", ours: "dotprod", march: "armv8.2-a+dotprod+i8mm", cores: &["neoverse-v2", "neoverse-n2"] },
+    Tier { name: "i8mm", ours: "i8mm", march: "armv8.2-a+dotprod+i8mm", cores: &["neoverse-v2", "neoverse-n2"] },
 ];
 
 /// Rows of the matrix: what one thread takes at a time in a model.
@@ -36,16 +36,30 @@ pub enum Op {
     Gemv,
     /// Several.
     Gemm,
+    /// As many as a long prompt has: unpacking the weights hardly counts. Only of [`WIDE`] types.
+    Wide,
 }
 
+/// Types whose product with many vectors is measured too: those of which ggml has a repacked form and
+/// that most models have.
+const WIDE: [&str; 3] = ["Q4_0", "Q8_0", "Q4_K"];
+
 impl Op {
-    pub const ALL: [Self; 2] = [Self::Gemv, Self::Gemm];
+    pub const ALL: [Self; 3] = [Self::Gemv, Self::Gemm, Self::Wide];
+    /// Those whose instructions are guarded.
+    pub const GUARDED: [Self; 2] = [Self::Gemv, Self::Gemm];
+
+    /// Whether it is measured for a type.
+    pub fn takes(self, ty: &str) -> bool {
+        self != Self::Wide || WIDE.contains(&ty)
+    }
 
     /// The name in files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gemv => "gemv",
             Self::Gemm => "gemm",
+            Self::Wide => "gemm512",
         }
     }
 
@@ -54,6 +68,7 @@ impl Op {
         match self {
             Self::Gemv => 1,
             Self::Gemm => 64,
+            Self::Wide => 512,
         }
     }
 
@@ -72,7 +87,7 @@ impl Op {
     pub const fn forms(self) -> &'static [&'static str] {
         match self {
             Self::Gemv => &["repacked", "vec_dot"],
-            Self::Gemm => &["repacked", "sgemm", "vec_dot"],
+            Self::Gemm | Self::Wide => &["repacked", "sgemm", "vec_dot"],
         }
     }
 }

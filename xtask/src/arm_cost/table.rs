@@ -74,6 +74,7 @@ pub fn markdown(rows: &[Row]) -> String {
             let title = match op {
                 Op::Gemv => "GEMV, one vector: instructions and cycles of 32 weights",
                 Op::Gemm => "GEMM, 64 vectors: instructions of 32 weights and a vector; MAC/cycle",
+                Op::Wide => "GEMM, 512 vectors: the same",
             };
             let (name, ours) = (tier.name, tier.ours);
             let ours = if name == ours {
@@ -84,7 +85,7 @@ pub fn markdown(rows: &[Row]) -> String {
             text += &format!("\n## `{name}`{ours}: {title}\n\n");
             text += &match op {
                 Op::Gemv => gemv(tier, &rows),
-                Op::Gemm => gemm(tier, &rows),
+                Op::Gemm | Op::Wide => gemm(tier, &rows),
             };
         }
     }
@@ -107,7 +108,7 @@ fn summary(rows: &[Row]) -> String {
         "mean",
     ])];
     for tier in &TIERS {
-        for op in Op::ALL {
+        for op in Op::GUARDED {
             let mut line = vec![tier.name.to_owned(), op.name().to_uppercase()];
             for figure in [None, Some("neoverse-v2"), Some("neoverse-n2")] {
                 let here = |row: &&Row| {

@@ -52,9 +52,9 @@ pub(crate) fn install(table: &mut Kernels) {
     table.swiglu = swiglu::swiglu;
 }
 
-mat!(fn f32, "neon", BlockF32, float::f32);
-mat!(fn f16, "neon", BlockF16, float::f16);
-mat!(fn bf16, "neon", BlockBf16, float::bf16);
+mat!(fn f32, "neon", BlockF32, float::f32; |w, x, y| float::gemm_f32(w, x, y));
+mat!(fn f16, "neon", BlockF16, float::f16; |w, x, y| float::gemm_f16(w, x, y));
+mat!(fn bf16, "neon", BlockBf16, float::bf16; |w, x, y| float::gemm_bf16(w, x, y));
 mat!(fn q4_0, "neon", BlockQ4_0, rows::q4_0, dot_narrow);
 mat!(fn q4_1, "neon", BlockQ4_1, rows::q4_1, dot_narrow);
 mat!(fn q5_0, "neon", BlockQ5_0, rows::q5_0, dot_narrow);
