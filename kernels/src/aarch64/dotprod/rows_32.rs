@@ -1,7 +1,7 @@
 //! The dot products of `Q4_0` and `Q8_0` for four rows, in assembly.
 //!
-//! What limits this loop is the number of its instructions. A compiler takes ten more: an address for
-//! each row, where here all rows share their offsets.
+//! What limits this loop is the number of its instructions, and a compiler computes addresses anew for each
+//! block.
 
 use core::arch::{
     aarch64::{float32x4_t, int8x16_t, int32x4_t, vdupq_n_f32, vdupq_n_u8},
@@ -49,11 +49,11 @@ pub(in crate::aarch64) fn q8_0<const R: usize>(
 macro_rules! nibbles {
     ($w:literal $sum:literal, $v:literal $u:literal) => {
         concat!(
-            "ldr q",
+            "ldur q",
             $v,
             ", [{",
             $w,
-            "}, {ints}]
+            "}, #2]
              and v",
             $u,
             ".16b, v",
@@ -83,16 +83,16 @@ macro_rules! nibbles {
 macro_rules! bytes {
     ($w:literal $sum:literal, $v:literal $u:literal) => {
         concat!(
-            "ldr q",
+            "ldur q",
             $v,
             ", [{",
             $w,
-            "}, {ints}]
-             ldr q",
+            "}, #2]
+             ldur q",
             $u,
             ", [{",
             $w,
-            "}, {high}]
+            "}, #18]
              sdot v",
             $sum,
             ".4s, v",
@@ -140,10 +140,10 @@ macro_rules! four {
                     "movi v5.2d, #0",
                     $ints,
                     // The first halves of four blocks: eight bytes of each, of which two are taken.
-                    "ldr d16, [{w0}, {at}]",
-                    "ldr d17, [{w1}, {at}]",
-                    "ldr d18, [{w2}, {at}]",
-                    "ldr d19, [{w3}, {at}]",
+                    "ldr d16, [{w0}]",
+                    "ldr d17, [{w1}]",
+                    "ldr d18, [{w2}]",
+                    "ldr d19, [{w3}]",
                     "zip1 v16.4h, v16.4h, v17.4h",
                     "zip1 v18.4h, v18.4h, v19.4h",
                     "addp v2.4s, v2.4s, v3.4s",
@@ -155,19 +155,19 @@ macro_rules! four {
                     "fmul v16.4s, v16.4s, v17.s[0]",
                     $float,
                     "fmla {acc:v}.4s, v2.4s, v16.4s",
-                    "add {at}, {at}, #{size}",
-                    "add {ints}, {ints}, #{size}",
+                    "add {w0}, {w0}, #{size}",
+                    "add {w1}, {w1}, #{size}",
+                    "add {w2}, {w2}, #{size}",
+                    "add {w3}, {w3}, #{size}",
                     "add {x}, {x}, #32",
                     "add {i}, {i}, #1",
                     "cmp {i}, {n}",
                     "b.ne 2b",
-                    w0 = in(reg) $w[0].as_ptr(),
-                    w1 = in(reg) $w[1].as_ptr(),
-                    w2 = in(reg) $w[2].as_ptr(),
-                    w3 = in(reg) $w[3].as_ptr(),
+                    w0 = inout(reg) $w[0].as_ptr() => _,
+                    w1 = inout(reg) $w[1].as_ptr() => _,
+                    w2 = inout(reg) $w[2].as_ptr() => _,
+                    w3 = inout(reg) $w[3].as_ptr() => _,
                     size = const size_of::<$block>(),
-                    at = inout(reg) 0_usize => _,
-                    ints = inout(reg) 2_usize => _,
                     x = inout(reg) qs.as_ptr() => _,
                     d = in(reg) d.as_ptr(),
                     i = inout(reg) 0_usize => _,
@@ -212,8 +212,7 @@ fn four_q4_0(w: [&[BlockQ4_0]; 4], x: ActRow<'_>) -> float32x4_t {
 fn four_q8_0(w: [&[BlockQ8_0]; 4], x: ActRow<'_>) -> float32x4_t {
     four!(
         w x BlockQ8_0,
-        concat!(each_row!(bytes), "add {high}, {high}, #{size}"),
+        each_row!(bytes),
         "scvtf v2.4s, v2.4s",
-        high = inout(reg) 18_usize => _,
     )
 }
