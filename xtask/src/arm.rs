@@ -28,13 +28,19 @@ const TIERS: [Tier; 3] = [
     },
 ];
 
+/// The packages that are tested whole, where no arguments say otherwise.
+const PACKAGES: [&str; 4] = ["-p", "puna-kernels", "-p", "puna-core"];
+/// And the test that compares Arm with x86-64.
+const WHOLE_MODELS: [&str; 4] = ["-p", "puna-tests", "--test", "every_machine"];
+
 /// What `cargo xtask arm` takes.
 #[derive(clap::Args, Default)]
 pub struct Args {
     /// Only at this CPU model: cortex-a72, cortex-a76 or max
     #[arg(long)]
     cpu: Option<String>,
-    /// Arguments for `cargo test`, after `--`; by default `-p puna-kernels -p puna-core`
+    /// Arguments for `cargo test`, after `--`; by default `-p puna-kernels -p puna-core`, then
+    /// `-p puna-tests --test every_machine`
     #[arg(last = true)]
     cargo_args: Vec<String>,
 }
@@ -48,21 +54,27 @@ pub fn run(report: &mut Report, args: &Args) {
     };
     for tier in &TIERS {
         if args.cpu.as_deref().is_none_or(|cpu| cpu == tier.cpu) {
-            let name = format!("ARM tests on {}, tier {}", tier.cpu, tier.name);
-            report.leg(&name, || test(&compiler, tier, &args.cargo_args));
+            let mut leg = |what: &str, args: &[&str]| {
+                let name = format!("ARM {what} on {}, tier {}", tier.cpu, tier.name);
+                report.leg(&name, || test(&compiler, tier, args));
+            };
+            let given: Vec<&str> = args.cargo_args.iter().map(String::as_str).collect();
+            if given.is_empty() {
+                leg("tests", &PACKAGES);
+                leg("whole models", &WHOLE_MODELS);
+            } else {
+                leg("tests", &given);
+            }
         }
     }
 }
 
 /// `cargo test` for aarch64 on one CPU model.
-fn test(compiler: &Compiler, tier: &Tier, args: &[String]) -> Result<Outcome> {
+fn test(compiler: &Compiler, tier: &Tier, args: &[&str]) -> Result<Outcome> {
     let mut command = compiler.cargo("test")?;
-    command.args(["--locked", "--no-fail-fast"]);
-    match args {
-        [] => command.args(["-p", "puna-kernels", "-p", "puna-core"]),
-        args => command.args(args),
-    };
     command
+        .args(["--locked", "--no-fail-fast"])
+        .args(args)
         .env("QEMU_CPU", tier.cpu)
         // Tests of tiers fail when this one is absent, instead of passing with a slower one.
         .env("WANT_TIER", tier.name);
