@@ -17,7 +17,9 @@
 mod aarch64;
 pub mod activations;
 pub mod block;
+pub mod convert;
 pub mod dispatch;
+pub mod isa;
 pub mod race;
 pub mod scalar;
 pub mod tile;
@@ -26,6 +28,8 @@ pub mod weight_type;
 mod x86_64;
 
 pub use activations::{ActRow, ActRows, ActType, Activations};
-pub use dispatch::{Isa, Kernels, UnavailableIsa, dequantize, quantize_row};
+pub use convert::{dequantize, quantize_row};
+pub use dispatch::Kernels;
+pub use isa::{Isa, UnavailableIsa};
 pub use tile::{SharedMut, TileMut, tiles};
 pub use weight_type::WeightType;
