@@ -112,8 +112,8 @@ pub fn steps(models: &[ModelFile], extent: Extent, cores: usize) -> Result<Vec<S
                 depths.push(step(cores, &[], &[16], DEEPEST, 2));
             }
         } else {
-            head.push(with_start(step(cores, &[512], &[8], 0, 3)));
-            prompts.push(step(cores, &[1, 8, 32, 128], &[], 0, 3));
+            head.push(with_start(step(cores, &[512], &[8], 0, 2)));
+            prompts.push(step(cores, &[8, 32, 128], &[], 0, 2));
             if long {
                 prompts.push(step(cores, &[1024], &[], 0, 3));
                 threads.push(step(1, &[128], &[8], 0, 3));
