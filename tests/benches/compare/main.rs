@@ -35,6 +35,7 @@ use args::Args;
 use clap::Parser;
 use machine::Machine;
 use plan::Matrix;
+use puna_core::placement::Cores;
 use puna_ggml_sys::about;
 use puna_kernels::Kernels;
 use report::{Case, Head, Limits, Report};
@@ -98,7 +99,7 @@ fn main() -> Result<()> {
 
 /// The numbers of threads asked for.
 fn threads(args: &Args) -> Vec<usize> {
-    let cores = puna_core::topology::default_threads().min(2);
+    let cores = puna_core::topology::default_threads(&Cores::Fast).min(2);
     let mut threads = match (args.threads.is_empty(), args.quick) {
         (false, _) => args.threads.clone(),
         (true, true) => vec![cores],
