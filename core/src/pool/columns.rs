@@ -4,18 +4,22 @@ use std::ops::Range;
 
 use puna_kernels::{SharedMut, TileMut};
 
+use super::shares::Sizes;
+
 /// `N` groups of `Z` matrices each. The matrices of a group have one width and are cut at the same places;
 /// the units of the groups count on from one group to the next.
 #[derive(Debug)]
 pub(super) struct Columns<'a, const N: usize, const Z: usize> {
     groups: [([SharedMut<'a>; Z], usize); N],
-    most: usize,
+    one_row: bool,
 }
 
 /// Columns that make a unit, fewer at the end of a matrix: whole register tiles of every kernel.
 const UNIT: usize = 32;
-/// Units of a piece of many rows: a cancel is soon seen, and the last piece is short.
+/// Units of a piece for several vectors, at most: a cancel is soon seen, and the last piece is short.
 const MOST: usize = 8;
+/// Pieces of a thread then, about: each reads all the vectors anew, so none is much shorter than the others.
+const PIECES: usize = 4;
 
 impl<'a, const N: usize, const Z: usize> Columns<'a, N, Z> {
     /// Matrices and their width.
@@ -28,13 +32,23 @@ impl<'a, const N: usize, const Z: usize> Columns<'a, N, Z> {
             .all(|(outs, m)| outs.iter().all(|y| y.len() <= *m));
         Self {
             groups: outs.map(|(outs, m)| (outs.map(|y| SharedMut::new(y, m)), m)),
-            most: if one_row { usize::MAX } else { MOST },
+            one_row,
         }
     }
 
-    /// Units that one piece may have.
-    pub const fn most(&self) -> usize {
-        self.most
+    /// How the units are cut into pieces for `n_threads`.
+    pub fn sizes(&self, n_threads: usize) -> Sizes {
+        let (least, most) = if self.one_row {
+            (1, usize::MAX)
+        } else {
+            let piece = self.n_units().div_ceil(PIECES * n_threads).clamp(1, MOST);
+            (piece, piece)
+        };
+        let units = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        Sizes {
+            least: units(least),
+            most: units(most),
+        }
     }
 
     /// Units of all groups.

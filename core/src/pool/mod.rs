@@ -231,9 +231,10 @@ impl Pool {
         f: impl Fn(usize, usize, usize, [TileMut<'_>; Z]) + Sync,
     ) {
         let columns = Columns::new(outs);
+        let sizes = columns.sizes(self.n_threads());
         self.run(columns.n_units(), &|worker| {
             let (mut done, mut start) = (0, None);
-            while let Some(units) = self.shares.take(worker, columns.most()) {
+            while let Some(units) = self.shares.take(worker, sizes) {
                 start.get_or_insert_with(Instant::now);
                 done += units.len();
                 // SAFETY: the shares give each unit once a loop, and the loop ends before `columns` does.

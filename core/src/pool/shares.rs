@@ -24,6 +24,13 @@ const SHORT: Duration = Duration::from_micros(3);
 #[derive(Debug)]
 pub(super) struct Shares(Box<[Share]>);
 
+/// Units of a piece, at least and at most; at least 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub least: u32,
+    pub most: u32,
+}
+
 /// What one thread has left, and what it did. On cache lines of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -45,15 +52,17 @@ fn unpack(left: u64) -> Range<u32> {
 }
 
 impl Share {
-    /// Takes half of what is left, at most `most` units: the owner at the front, a thief at the back.
-    fn take(&self, most: u32, front: bool) -> Option<Range<usize>> {
+    /// Takes half of what is left, within `sizes` if there is as much: the owner at the front, a thief at the back.
+    fn take(&self, sizes: Sizes, front: bool) -> Option<Range<usize>> {
         let mut left = self.left.load(Acquire);
         loop {
             let all = unpack(left);
             if all.is_empty() {
                 return None;
             }
-            let n = (all.end - all.start).div_ceil(2).min(most);
+            let left_over = all.end - all.start;
+            let half = left_over.div_ceil(2);
+            let n = half.max(sizes.least).min(sizes.most).min(left_over);
             let (piece, rest) = if front {
                 (all.start..all.start + n, all.start + n..all.end)
             } else {
@@ -99,10 +108,9 @@ impl Shares {
         }
     }
 
-    /// The next piece for `thread`, of at most `most` units: of its own share, else of the fullest.
-    pub fn take(&self, thread: usize, most: usize) -> Option<Range<usize>> {
-        let most = u32::try_from(most).unwrap_or(u32::MAX).max(1);
-        if let Some(piece) = self.0[thread].take(most, true) {
+    /// The next piece for `thread`: of its own share, else of the fullest.
+    pub fn take(&self, thread: usize, sizes: Sizes) -> Option<Range<usize>> {
+        if let Some(piece) = self.0[thread].take(sizes, true) {
             return Some(piece);
         }
         loop {
@@ -110,7 +118,7 @@ impl Shares {
             if fullest.n_left() == 0 {
                 return None;
             }
-            if let Some(piece) = fullest.take(most, false) {
+            if let Some(piece) = fullest.take(sizes, false) {
                 return Some(piece);
             }
         }
@@ -180,8 +188,12 @@ mod tests {
                 shares.deal(n, &[1.0, 2.0, 0.5]);
                 let mut seen = BTreeSet::new();
                 let mut turn = 0;
-                while let Some(piece) = shares.take(turn % 3, most) {
-                    assert!(!piece.is_empty() && piece.len() <= most);
+                let sizes = Sizes {
+                    least: most.min(2),
+                    most,
+                };
+                while let Some(piece) = shares.take(turn % 3, sizes) {
+                    assert!(!piece.is_empty() && piece.len() <= most as usize);
                     piece.for_each(|unit| assert!(seen.insert(unit), "unit {unit} twice"));
                     // Thread 2 is seldom there: the others take its share.
                     turn += if turn % 3 == 1 && turn % 7 != 0 { 2 } else { 1 };
@@ -195,17 +207,21 @@ mod tests {
     fn a_share_goes_in_halves_and_thieves_take_its_end() {
         let shares = Shares::new(2);
         shares.deal(32, &[1.0, 1.0]);
-        assert_eq!(shares.take(0, 100), Some(0..8));
-        assert_eq!(shares.take(0, 100), Some(8..12));
+        let any = Sizes {
+            least: 1,
+            most: 100,
+        };
+        assert_eq!(shares.take(0, any), Some(0..8));
+        assert_eq!(shares.take(0, any), Some(8..12));
         for _ in 0..5 {
-            shares.take(1, 100);
+            shares.take(1, any);
         }
         assert_eq!(
-            shares.take(1, 100),
+            shares.take(1, any),
             Some(14..16),
             "half of what thread 0 has left"
         );
-        assert_eq!(shares.take(0, 100), Some(12..13));
+        assert_eq!(shares.take(0, any), Some(12..13));
     }
 
     #[test]
