@@ -1,59 +1,14 @@
 //! Keys and values of the tokens seen, one room a layer and head.
 
+mod head;
+mod kv_type;
+
 use std::ops::Range;
 
-use puna_kernels::{WeightType, quantize_row};
+pub use head::HeadMut;
+pub use kv_type::KvType;
 
 use crate::model::Config;
-
-/// How the cache stores its numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KvType {
-    /// Half precision: 2 bytes.
-    #[default]
-    F16,
-    /// 8 bits and a scale per 32: 1.0625 bytes.
-    Q8_0,
-    /// Single precision: 4 bytes.
-    F32,
-}
-
-impl KvType {
-    /// The block type of its rows.
-    #[must_use]
-    pub const fn weight_type(self) -> WeightType {
-        match self {
-            Self::F16 => WeightType::F16,
-            Self::Q8_0 => WeightType::Q8_0,
-            Self::F32 => WeightType::F32,
-        }
-    }
-
-    /// `"f16"`, `"q8_0"` or `"f32"`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::F16 => "f16",
-            Self::Q8_0 => "q8_0",
-            Self::F32 => "f32",
-        }
-    }
-
-    /// Bytes of the whole cache for `n_ctx` tokens, or `None` where a head does not hold whole blocks
-    /// of this type, or the size is beyond the address space.
-    #[must_use]
-    pub fn bytes(self, config: &Config, n_ctx: usize) -> Option<usize> {
-        let ty = self.weight_type();
-        if !config.head_dim.is_multiple_of(ty.block_len()) {
-            return None;
-        }
-        ty.row_bytes(config.head_dim)
-            .checked_mul(n_ctx)?
-            .checked_mul(config.n_head_kv)?
-            .checked_mul(config.n_layer)?
-            .checked_mul(2)
-    }
-}
 
 /// The cache of one session: keys and values of shape `(n_layer, n_head_kv, n_ctx, head_dim)`.
 ///
@@ -146,28 +101,6 @@ impl KvCache {
         let row = self.ty.weight_type().row_bytes(self.head_dim);
         let first = (layer * self.n_head_kv + head) * self.n_ctx;
         (first + pos.start) * row..(first + pos.end) * row
-    }
-}
-
-/// One head's room of a layer, from some position on.
-#[derive(Debug)]
-pub struct HeadMut<'a> {
-    ty: WeightType,
-    row: usize,
-    keys: &'a mut [u8],
-    values: &'a mut [u8],
-}
-
-impl HeadMut<'_> {
-    /// Stores the key and the value, `head_dim` numbers each, of the `t`-th position of the room.
-    ///
-    /// # Panics
-    /// If the room has fewer positions.
-    pub fn store(&mut self, t: usize, k: &[f32], v: &[f32]) {
-        let row = t * self.row..(t + 1) * self.row;
-        let stored = quantize_row(self.ty, k, &mut self.keys[row.clone()])
-            && quantize_row(self.ty, v, &mut self.values[row]);
-        debug_assert!(stored, "every cache type has a quantizer");
     }
 }
 

@@ -1,0 +1,75 @@
+//! What can go wrong.
+
+use crate::model::forward::Cancelled;
+
+/// Why a session cannot go on. Whatever the error, the session is as it was before the call.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The tokens do not fit.
+    #[error("session: {wanted} more tokens do not fit: {used} of a context of {n_ctx} are used")]
+    ContextFull {
+        /// Tokens to be added.
+        wanted: usize,
+        /// Tokens held.
+        used: usize,
+        /// Tokens that fit.
+        n_ctx: usize,
+    },
+    /// The context asked for is 0 or longer than the model was trained for.
+    #[error("session: a context of {wanted} tokens, wanted 1 to the model's {n_ctx_train}")]
+    Context {
+        /// What was asked for.
+        wanted: usize,
+        /// What the model was trained for.
+        n_ctx_train: usize,
+    },
+    /// The heads of this model cannot be stored in this type.
+    #[error("session: a {kv} cache takes heads of a multiple of 32, this model's have {head_dim}")]
+    KvType {
+        /// The type asked for.
+        kv: &'static str,
+        /// Width of a head.
+        head_dim: usize,
+    },
+    /// The system has no room for the cache.
+    #[error("session: no memory for a cache of {bytes} bytes")]
+    NoMemory {
+        /// What it would take.
+        bytes: usize,
+    },
+    /// A thread could not be started.
+    #[error("session: cannot start {n_threads} threads: {source}")]
+    Threads {
+        /// Threads asked for.
+        n_threads: usize,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A token is not in the vocabulary.
+    #[error("session: token {token} is not in the vocabulary of {n_vocab}")]
+    UnknownToken {
+        /// The token.
+        token: u32,
+        /// Tokens there are.
+        n_vocab: usize,
+    },
+    /// There is nothing to compute.
+    #[error("session: no tokens to compute")]
+    Empty,
+    /// The model's numbers overflowed: broken weights.
+    #[error("session: the model computed a logit that is not finite, at token {index}")]
+    NotFinite {
+        /// The first such logit.
+        index: usize,
+    },
+    /// It was asked to stop.
+    #[error("session: cancelled")]
+    Cancelled,
+}
+
+impl From<Cancelled> for SessionError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
