@@ -16,9 +16,9 @@ use crate::{
     weight_type::WeightType,
 };
 
-/// Vectors from which on a tier may take them in another form: with fewer, unpacking the weights to
-/// bfloat16 takes longer than the products.
-const MANY: usize = 32;
+/// Vectors from which on a tier may take them in another form, for weights of floats and of blocks: with fewer,
+/// unpacking the weights to bfloat16 takes longer than it saves.
+const MANY: [usize; 2] = [32, 64];
 
 /// One row times one vector.
 pub(crate) type Dot = unsafe fn(w: &[u8], x: ActRow<'_>) -> f32;
@@ -225,7 +225,8 @@ impl Kernels {
     #[must_use]
     pub const fn act_type(&self, ty: WeightType, n: usize, k: usize) -> ActType {
         let tiles = k.is_multiple_of(ActType::BF16.block_len());
-        if n >= MANY && tiles && self.tiled[ty as usize].is_some() {
+        let many = MANY[!matches!(ty.act_type(), ActType::F32) as usize];
+        if n >= many && tiles && self.tiled[ty as usize].is_some() {
             ActType::BF16
         } else {
             ty.act_type()

@@ -53,7 +53,7 @@ fn many_vectors_are_near_the_definition() {
                 let w = weights(&mut rng, ty, rows * k / ty.block_len(), range);
                 let w = Unaligned::new(&w, seed as usize % 16);
                 let f = floats(&mut rng, n * k, range);
-                let form = kernels.act_type(ty, n, k);
+                let form = kernels.act_type(ty, 64, k);
                 assert_eq!(form, ActType::BF16, "the only other form");
                 let mut acts = Activations::default();
                 let x = acts.quantize(&kernels, form, &f, k);

@@ -12,35 +12,60 @@ use crate::{
     x86_64::view::{View32, View256},
 };
 
-/// `sum[t][r] + Σ w[r][i] * x[t][i]` over the weights of `w`, exact; `x` starts at four times `first`.
+/// `sum[t][r] + Σ w[r][i] * x[t][i]` over the `4 * LEN` weights of `w`, exact; `x` starts at four times `FIRST`.
 ///
 /// Each vector's sum is a chain in which every product waits for the one before. With few vectors there are
 /// so few chains that the CPU runs out of places for what waits: they are cut in parts.
 #[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn products<const N: usize>(
+fn products<const N: usize, const FIRST: usize, const LEN: usize>(
     mut sum: [__m512i; N],
-    w: &[__m512i],
+    w: &[__m512i; LEN],
     x: [&[i8; QK]; N],
-    first: usize,
 ) -> [__m512i; N] {
+    const { assert!(FIRST + LEN <= QK / 4) };
     let parts = const { if N < 4 { 4 / N } else { 1 } };
     let mut rest = [[_mm512_setzero_si512(); N]; 3];
-    for (j, w) in w.iter().enumerate() {
-        let sum = match j % parts {
-            0 => &mut sum,
-            part => &mut rest[part - 1],
-        };
-        for (sum, x) in sum.iter_mut().zip(x) {
-            *sum = _mm512_dpbusd_epi32(*sum, *w, broadcast_4(&x.as_chunks().0[first + j]));
-        }
+    macro_rules! dwords {
+        ($($j:literal)*) => {$(
+            if $j < LEN {
+                let sum = match $j % parts {
+                    0 => &mut sum,
+                    part => &mut rest[part - 1],
+                };
+                for (sum, x) in sum.iter_mut().zip(x) {
+                    add_products::<FIRST, $j>(sum, w[$j % LEN], x);
+                }
+            }
+        )*};
     }
+    dwords!(0 1 2 3 4 5 6 7);
     for rest in &rest[..parts - 1] {
         for (sum, rest) in sum.iter_mut().zip(rest) {
             *sum = _mm512_add_epi32(*sum, *rest);
         }
     }
     sum
+}
+
+/// Adds the products of each of sixteen rows' four weights with dword `FIRST + J` of `x`.
+///
+/// It is assembly for the sake of order: the compiler would put the products of one vector behind each other, each
+/// waiting for the one before, where those of the other vectors need not wait.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn add_products<const FIRST: usize, const J: usize>(sum: &mut __m512i, w: __m512i, x: &[i8; QK]) {
+    // SAFETY: the instruction reads four bytes from a multiple of four below `QK`.
+    unsafe {
+        core::arch::asm!(
+            "vpdpbusd {sum}, {w}, dword ptr [{x} + {at}]{{1to16}}",
+            sum = inout(zmm_reg) *sum,
+            w = in(zmm_reg) w,
+            x = in(reg) x.as_ptr(),
+            at = const 4 * (FIRST + J) % QK,
+            options(readonly, nostack, preserves_flags),
+        );
+    }
 }
 
 /// One block of 32: `acc = fma(d_w * d_x, Σ - OFFSET * Σx, acc)`, then, for types with a minimum,
@@ -62,7 +87,7 @@ pub(super) fn step_32<const N: usize, const OFFSET: i32, const MIN: bool>(
         0 => zero,
         offset => _mm512_set1_epi32(-offset * i32::from(x.sums[i])),
     });
-    let sum = products(less, &w.w, x.map(|x| &x.qs[i]), 0);
+    let sum = products::<N, 0, 8>(less, &w.w, x.map(|x| &x.qs[i]));
     let mut acc = acc;
     for ((acc, sum), x) in acc.iter_mut().zip(sum).zip(x) {
         let d = _mm512_mul_ps(w.d, _mm512_set1_ps(x.d[i]));
@@ -87,12 +112,19 @@ pub(super) fn add_sub_blocks<const N: usize, const SUB: usize>(
     i: usize,
 ) {
     let x = x.map(|x| &x.qs[i].as_chunks::<QK>().0[j]);
-    for (c, w) in w.chunks_exact(SUB / 4).enumerate() {
-        let part = products([_mm512_setzero_si512(); N], w, x, c * SUB / 4);
+    let mut add = |part: [__m512i; N], c: usize| {
         let scale = header.scale[QK / SUB * j + c];
         for (sum, part) in sum.iter_mut().zip(part) {
             *sum = _mm512_add_epi32(*sum, _mm512_mullo_epi32(part, scale));
         }
+    };
+    let zero = [_mm512_setzero_si512(); N];
+    if SUB == QK {
+        add(products::<N, 0, 8>(zero, w, x), 0);
+    } else {
+        let [low, high] = [0, 4].map(|first| std::array::from_fn(|j| w[first + j]));
+        add(products::<N, 0, 4>(zero, &low, x), 0);
+        add(products::<N, 4, 4>(zero, &high, x), 1);
     }
 }
 
