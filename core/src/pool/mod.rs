@@ -8,10 +8,14 @@
 //!
 //! On a machine that is busy with other work a worker may lose its core in the middle of an item, and
 //! the caller then waits a whole time slice for a microsecond's work. A loop in which that happened is
-//! followed by some that the caller runs alone, twice as many each time it happens again.
+//! followed by some that the caller runs alone, twice as many each time it happens again; and whole steps are run
+//! alone where that has shown to be faster (`pace`).
 
 mod columns;
+mod pace;
 mod shares;
+#[cfg(test)]
+mod tests;
 
 use std::{
     cell::UnsafeCell,
@@ -30,7 +34,7 @@ use std::{
 
 use puna_kernels::TileMut;
 
-use self::{columns::Columns, shares::Shares};
+use self::{columns::Columns, pace::Pace, shares::Shares};
 use crate::placement::{self, Placement, Visit};
 
 /// Rounds of waiting by spinning (about 20 µs) before a thread sleeps.
@@ -61,6 +65,11 @@ struct Turn {
     alone: u32,
     /// How many that was last; halved by every loop that goes well.
     penalty: u32,
+    /// Whether the caller runs this step alone.
+    step_alone: bool,
+    /// Time that this step lost to stalls.
+    lost: Duration,
+    pace: Pace,
 }
 
 /// A wait for the others that is longer than this, and than [`STALL_PARTS`] times the caller's own part,
@@ -138,6 +147,9 @@ impl Pool {
                 speeds: vec![1.0; n_threads.max(1)],
                 alone: 0,
                 penalty: 0,
+                step_alone: false,
+                lost: Duration::ZERO,
+                pace: Pace::default(),
             }),
             shares: Shares::new(n_threads.max(1)),
             loops: AtomicU64::new(0),
@@ -178,6 +190,18 @@ impl Pool {
     /// The calling thread joins the others on their cores until the result is dropped.
     pub(crate) fn visit(&self) -> Option<Visit> {
         Visit::to(Some(self.placement.asked.as_deref()?))
+    }
+
+    /// Marks the loops until the result is dropped as one step: one of many that are alike. Where steps lose time to
+    /// threads without a core, the caller may be left to run some alone.
+    pub(crate) fn step(&self) -> Step<'_> {
+        let mut turn = lock(&self.turn);
+        turn.step_alone = !self.workers.is_empty() && turn.pace.alone();
+        turn.lost = Duration::ZERO;
+        Step {
+            pool: self,
+            start: Instant::now(),
+        }
     }
 
     /// Loops run so far on more than one thread's behalf: each is one barrier.
@@ -256,6 +280,9 @@ impl Pool {
         if self.workers.is_empty() {
             return job(0);
         }
+        if turn.step_alone {
+            return job(0);
+        }
         if turn.alone > 0 {
             turn.alone -= 1;
             return job(0);
@@ -280,6 +307,7 @@ impl Pool {
         if waited > STALL && own > PART && waited > own * STALL_PARTS {
             turn.penalty = (turn.penalty * 2).clamp(ALONE.0, ALONE.1);
             turn.alone = turn.penalty;
+            turn.lost += waited;
         } else {
             turn.penalty /= 2;
             if units > 0 {
@@ -289,6 +317,22 @@ impl Pool {
         if let Some(panic) = lock(&shared.panic).take() {
             resume_unwind(panic);
         }
+    }
+}
+
+/// A step on a pool, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    pool: &'a Pool,
+    start: Instant,
+}
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        let turn = &mut *lock(&self.pool.turn);
+        turn.pace
+            .note(turn.step_alone, self.start.elapsed(), turn.lost);
+        turn.step_alone = false;
     }
 }
 
@@ -388,97 +432,6 @@ impl Drop for Pool {
         for worker in self.workers.drain(..) {
             // A worker's panic was already handed to the caller.
             let _ = worker.join();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::AtomicU64;
-
-    #[test]
-    fn every_item_is_taken_once_at_every_thread_count() {
-        for n_threads in 1..=4 {
-            let pool = Pool::new(n_threads).unwrap();
-            for round in 0..2_000u64 {
-                let sum = AtomicU64::new(0);
-                pool.for_each(0..round % 37, |worker, i| {
-                    assert!(worker < n_threads);
-                    sum.fetch_add(i + 1, Relaxed);
-                });
-                let n = round % 37;
-                assert_eq!(sum.into_inner(), n * (n + 1) / 2);
-            }
-        }
-    }
-
-    #[test]
-    fn every_column_is_written_once_at_every_thread_count() {
-        for n_threads in 1..=4 {
-            let pool = Pool::new(n_threads).unwrap();
-            for round in 0..300 {
-                let (n, a, b) = (1 + round % 3, 1 + round * 7 % 400, 33 + round % 64);
-                let mut outs = [a, b].map(|m| [vec![0.0; n * m], vec![1.0; n * m]]);
-                let [first, second] = outs.each_mut();
-                let groups = [(first, a), (second, b)];
-                pool.for_columns(
-                    groups.map(|(outs, m)| (outs.each_mut().map(|y| &mut y[..]), m)),
-                    |worker, group, first, [mut x, mut y]| {
-                        assert!(worker < n_threads && x.m() == y.m());
-                        for t in 0..x.n() {
-                            let (x, y) = (x.row(t), y.row(t));
-                            for (i, (x, y)) in x.iter_mut().zip(y).enumerate() {
-                                *x += (group * 1_000_000 + t * 1_000 + first + i) as f32;
-                                *y += *x;
-                            }
-                        }
-                    },
-                );
-                for (group, ([x, y], m)) in outs.iter().zip([a, b]).enumerate() {
-                    for (i, (x, y)) in x.iter().zip(y).enumerate() {
-                        let wanted = (group * 1_000_000 + i / m * 1_000 + i % m) as f32;
-                        assert_eq!((*x, *y), (wanted, wanted + 1.0));
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_panic_reaches_the_caller_and_the_pool_lives_on() {
-        let pool = Pool::new(3).unwrap();
-        for bad in 0..8 {
-            let run = || pool.for_each(0..8, |_, i| assert_ne!(i, bad, "planned"));
-            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
-            pool.for_each(0..8, |_, _| {});
-        }
-    }
-
-    #[test]
-    fn several_callers_take_turns() {
-        let pool = Pool::new(2).unwrap();
-        let total = AtomicU64::new(0);
-        std::thread::scope(|s| {
-            for _ in 0..4 {
-                s.spawn(|| {
-                    for _ in 0..200 {
-                        pool.for_each(0..10, |_, _| {
-                            total.fetch_add(1, Relaxed);
-                        });
-                    }
-                });
-            }
-        });
-        assert_eq!(total.into_inner(), 8_000);
-    }
-
-    #[test]
-    fn sleeping_workers_wake() {
-        let pool = Pool::new(2).unwrap();
-        for _ in 0..5 {
-            std::thread::sleep(Duration::from_millis(3));
-            pool.for_each(0..4, |_, _| {});
         }
     }
 }

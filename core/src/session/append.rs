@@ -79,6 +79,8 @@ impl Session {
         }
         let n_batch = self.scratch.n_batch();
         let _visit = self.pool.visit();
+        // One token after the other is alike; prompts are not.
+        let _step = (tokens.len() == 1).then(|| self.pool.step());
         let mut pos = used;
         for batch in tokens.chunks(n_batch) {
             let mut pass = Batch {
