@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     cancel::Cancel,
+    draft::{Draft, Drafter},
     sampler::{Sampler, SamplerError, SamplerParams, dry_breakers},
     session::{Session, SessionError},
     stop::StopStrings,
@@ -23,6 +24,8 @@ pub struct GenerateOptions {
     pub dry_breakers: Vec<String>,
     /// Goes on past the model's end token.
     pub ignore_eos: bool,
+    /// Where guesses at the next tokens come from: they change how fast text is made, not what it says.
+    pub draft: Option<Draft>,
 }
 
 /// Why text ended.
@@ -73,10 +76,14 @@ pub struct Timings {
     pub prefill: Duration,
     /// From the start to the first new token, prefill included.
     pub first_token: Duration,
-    /// New tokens after the first: each is one decode step.
+    /// New tokens after the first: each is one decode step, but for guesses that were right.
     pub decode_tokens: usize,
     /// Time for them.
     pub decode: Duration,
+    /// Guesses at new tokens that were computed.
+    pub drafted: usize,
+    /// Guesses that were right and became part of the text.
+    pub accepted: usize,
 }
 
 impl Timings {
@@ -109,6 +116,7 @@ pub struct Generator {
     stream: DetokenizeStream,
     max_tokens: usize,
     ignore_eos: bool,
+    drafter: Option<Drafter>,
     tokens: Vec<TokenId>,
     /// The newest token, while the session has not computed it.
     pending: Option<TokenId>,
@@ -151,6 +159,10 @@ impl Generator {
             },
             max_tokens: options.max_tokens.unwrap_or(usize::MAX),
             ignore_eos: options.ignore_eos,
+            drafter: options
+                .draft
+                .as_ref()
+                .map(|draft| Drafter::new(draft, session)),
             tokens: Vec::new(),
             pending: None,
             end: None,
@@ -191,7 +203,7 @@ impl Generator {
             if session.tokens().len() == session.n_ctx() {
                 return Ok(Some(self.finish(StopReason::ContextFull)));
             }
-            session.decode(token, cancel)?;
+            self.decode(session, token, cancel)?;
             self.pending = None;
         }
         let token = self.sampler.sample(session.logits())?;
@@ -208,12 +220,33 @@ impl Generator {
         }
         self.tokens.push(token);
         self.pending = Some(token);
+        if let Some(drafter) = &mut self.drafter {
+            drafter.push(token);
+        }
         let passed = self.stops.push(self.stream.push(token));
         let text = passed.text.to_owned();
         if passed.stop.is_some() {
             self.end = Some(StopReason::StopString);
         }
         Ok(Some(text))
+    }
+
+    /// Has the session compute `token`, and perhaps guesses at what comes after it.
+    fn decode(
+        &mut self,
+        session: &mut Session,
+        token: TokenId,
+        cancel: &Cancel,
+    ) -> Result<(), SessionError> {
+        let Some(drafter) = &mut self.drafter else {
+            return session.decode(token, cancel).map(|_| ());
+        };
+        // The token after this one is not a guess's to decide.
+        let most = self.max_tokens - self.tokens.len() - 1;
+        drafter.decode(session, token, most, cancel)?;
+        self.timings.drafted = drafter.drafted();
+        self.timings.accepted = drafter.accepted();
+        Ok(())
     }
 
     /// Ends the text: hands out what was held back.

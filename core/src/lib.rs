@@ -8,6 +8,8 @@
 pub mod cancel;
 pub mod chat;
 pub mod conversation;
+pub mod draft;
+pub mod embed;
 pub mod generate;
 #[cfg_attr(
     not(any(feature = "ggml", feature = "ggml-system")),
@@ -20,6 +22,7 @@ pub mod model;
 pub mod placement;
 pub mod pool;
 pub mod sampler;
+pub mod score;
 pub mod session;
 pub mod stop;
 pub mod tensor;

@@ -35,6 +35,18 @@ impl Paper {
     /// The logits after each of `tokens`.
     #[must_use]
     pub fn logits(&self, tokens: &[TokenId]) -> Vec<Vec<f64>> {
+        let output = if self.shape.tied {
+            "token_embd"
+        } else {
+            "output"
+        };
+        let states = self.hidden(tokens);
+        states.iter().map(|h| self.linear(output, h)).collect()
+    }
+
+    /// The hidden state of each of `tokens`, after the last norm.
+    #[must_use]
+    pub fn hidden(&self, tokens: &[TokenId]) -> Vec<Vec<f64>> {
         let n_embd = self.shape.n_embd;
         let embedding =
             |t: &TokenId| self.get("token_embd.weight")[t.0 as usize * n_embd..][..n_embd].to_vec();
@@ -55,12 +67,7 @@ impl Paper {
                 add(x, &self.linear(&name("ffn_down"), &product));
             }
         }
-        let output = if self.shape.tied {
-            "token_embd"
-        } else {
-            "output"
-        };
-        let last = |x: &Vec<f64>| self.linear(output, &self.norm("output_norm.weight", x));
+        let last = |x: &Vec<f64>| self.norm("output_norm.weight", x);
         xs.iter().map(last).collect()
     }
 

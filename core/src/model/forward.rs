@@ -74,23 +74,27 @@ impl Forward<'_> {
 
     /// Logits of the tokens `first .. first + n` of the last batch: `out` has shape `(n, n_vocab)`.
     pub fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), Cancelled> {
-        let (c, weights) = (self.config, self.weights);
-        let n = out.len() / c.n_vocab;
+        let n = out.len() / self.config.n_vocab;
+        self.hidden(first, n);
+        let (n_embd, output) = (self.config.n_embd, &self.weights.output);
         let (machine, s, _) = self.parts();
-        let h = &mut s.h[..n * c.n_embd];
-        norm(
-            &machine,
-            &s.x[first * c.n_embd..][..n * c.n_embd],
-            &weights.output_norm,
-            c,
-            h,
-        );
-        machine.project(&mut s.acts, h, [(&weights.output, out)]);
+        machine.project(&mut s.acts, &s.h[..n * n_embd], [(output, out)]);
         if self.cancel.is_cancelled() {
             Err(Cancelled)
         } else {
             Ok(())
         }
+    }
+
+    /// Hidden states after the last norm, of the tokens `first .. first + n` of the last batch:
+    /// `(n, n_embd)`.
+    pub fn hidden(&mut self, first: usize, n: usize) -> &[f32] {
+        let (c, gains) = (self.config, &self.weights.output_norm);
+        let (machine, s, _) = self.parts();
+        let h = &mut s.h[..n * c.n_embd];
+        let x = &s.x[first * c.n_embd..][..n * c.n_embd];
+        norm(&machine, x, gains, c, h);
+        h
     }
 
     fn parts(&mut self) -> (Machine<'_>, &mut Buffers, &mut KvCache) {

@@ -19,8 +19,7 @@ impl Session {
     /// # Errors
     /// As [`prefill`](Self::prefill).
     pub fn decode(&mut self, token: TokenId, cancel: &Cancel) -> Result<&[f32], SessionError> {
-        self.prefill(&[token], cancel)?;
-        Ok(&self.logits)
+        self.decode_ahead(token, &[], cancel)
     }
 
     /// Appends `tokens` and calls `each(i, logits)` with the logits after `tokens[i]`, for every `i`
@@ -36,24 +35,39 @@ impl Session {
         mut each: impl FnMut(usize, &[f32]),
     ) -> Result<(), SessionError> {
         let mut done = 0;
-        let mut rows = Vec::new();
-        let n_vocab = self.model.config().n_vocab;
         self.append(tokens, cancel, |pass| {
-            for start in (first.saturating_sub(done)..pass.n).step_by(SCORE_ROWS) {
-                let n = SCORE_ROWS.min(pass.n - start);
-                rows.resize(n * n_vocab, 0.0);
-                pass.logits(start, &mut rows)?;
-                for (i, row) in rows.chunks_exact(n_vocab).enumerate() {
-                    each(done + start + i, row);
-                }
-            }
+            let skipped = first.saturating_sub(done);
+            pass.each_logits(skipped, |i, row| each(done + i, row))?;
             done += pass.n;
             Ok(())
         })
     }
 
-    /// Computes `tokens` in batches; `outputs` is called after each.
+    /// Appends `tokens`; `outputs` is called after each batch.
     fn append(
+        &mut self,
+        tokens: &[TokenId],
+        cancel: &Cancel,
+        mut outputs: impl FnMut(&mut Batch<'_>) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError> {
+        let mut logits = std::mem::take(&mut self.next_logits);
+        let computed = self.compute(tokens, cancel, |pass| {
+            outputs(pass)?;
+            if pass.last {
+                pass.logits(pass.n - 1, &mut logits)?;
+            }
+            Ok(())
+        });
+        self.next_logits = logits;
+        computed?;
+        std::mem::swap(&mut self.logits, &mut self.next_logits);
+        self.tokens.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    /// Computes `tokens` in batches behind those that the session holds, which do not change; `outputs`
+    /// is called after each batch.
+    pub(super) fn compute(
         &mut self,
         tokens: &[TokenId],
         cancel: &Cancel,
@@ -77,6 +91,8 @@ impl Session {
                 n_vocab,
             });
         }
+        // Their places in the cache are about to be written.
+        self.ahead.clear();
         let n_batch = self.scratch.n_batch();
         let _visit = self.pool.visit();
         // One token after the other is alike; prompts are not.
@@ -98,38 +114,67 @@ impl Session {
                     exact: self.exact,
                 },
                 n: batch.len(),
+                last: pos + batch.len() == used + tokens.len(),
             };
             pass.forward.layers(batch, pos)?;
             pos += batch.len();
             outputs(&mut pass)?;
-            if pos == used + tokens.len() {
-                pass.logits(pass.n - 1, &mut self.next_logits)?;
-            }
         }
-        std::mem::swap(&mut self.logits, &mut self.next_logits);
-        self.tokens.extend_from_slice(tokens);
         Ok(())
     }
 }
 
-/// Tokens whose logits [`Session::score`] computes together.
-const SCORE_ROWS: usize = 16;
+/// Tokens whose logits are computed together where all are wanted.
+const LOGIT_ROWS: usize = 16;
 
 /// One batch that has gone through the layers.
-struct Batch<'a> {
+pub(super) struct Batch<'a> {
     forward: Forward<'a>,
-    n: usize,
+    /// Its tokens.
+    pub n: usize,
+    /// No other follows.
+    pub last: bool,
 }
 
 impl Batch<'_> {
     /// The logits after the tokens `first ..`, as many as fit `out`.
-    fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), SessionError> {
-        self.forward.logits(first, out)?;
-        match out.iter().position(|l| !l.is_finite()) {
-            Some(i) => Err(SessionError::NotFinite {
-                index: i % self.forward.config.n_vocab,
-            }),
-            None => Ok(()),
+    pub fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), SessionError> {
+        self.any_logits(first, out)?;
+        finite(out, self.forward.config.n_vocab)
+    }
+
+    /// Calls `each(i, logits)` with the logits after the `i`-th token of the batch, for every `i` from `first`
+    /// on.
+    pub fn each_logits(
+        &mut self,
+        first: usize,
+        mut each: impl FnMut(usize, &[f32]),
+    ) -> Result<(), SessionError> {
+        let (mut rows, n_vocab) = (Vec::new(), self.forward.config.n_vocab);
+        for start in (first..self.n).step_by(LOGIT_ROWS) {
+            rows.resize(LOGIT_ROWS.min(self.n - start) * n_vocab, 0.0);
+            self.logits(start, &mut rows)?;
+            let rows = rows.chunks_exact(n_vocab).enumerate();
+            rows.for_each(|(i, row)| each(start + i, row));
         }
+        Ok(())
+    }
+
+    /// The hidden states of its tokens, `(n, n_embd)`: what logits are computed from.
+    pub fn hidden(&mut self) -> &[f32] {
+        self.forward.hidden(0, self.n)
+    }
+
+    /// As [`logits`](Self::logits), finite or not.
+    pub fn any_logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), SessionError> {
+        Ok(self.forward.logits(first, out)?)
+    }
+}
+
+/// Refuses rows of `n_vocab` logits of which one is not finite.
+pub(super) fn finite(rows: &[f32], n_vocab: usize) -> Result<(), SessionError> {
+    match rows.iter().position(|l| !l.is_finite()) {
+        Some(i) => Err(SessionError::NotFinite { index: i % n_vocab }),
+        None => Ok(()),
     }
 }

@@ -1,15 +1,18 @@
 //! One sequence of tokens: its cache, its logits, and the way back.
 
+mod ahead;
 mod append;
 mod error;
 mod options;
+mod peek;
 
 use puna_kernels::Kernels;
 
+pub use ahead::MAX_GUESSES;
 pub use error::SessionError;
 pub use options::{Memory, SessionOptions};
 
-use self::options::DEFAULT_N_CTX;
+use self::{ahead::Ahead, options::DEFAULT_N_CTX};
 use crate::{
     cancel::Cancel,
     ggml,
@@ -34,6 +37,8 @@ pub struct Session {
     logits: Vec<f32>,
     /// Where logits are computed: they only become the session's once all went well.
     next_logits: Vec<f32>,
+    /// Tokens behind those held that are computed but not the session's.
+    ahead: Ahead,
     exact: bool,
 }
 
@@ -93,6 +98,7 @@ impl Session {
             tokens,
             logits: vec![0.0; c.n_vocab],
             next_logits: vec![0.0; c.n_vocab],
+            ahead: Ahead::default(),
             exact: options.exact,
             model,
         })
@@ -147,13 +153,15 @@ impl Session {
             weights_bytes: self.model.gguf().tensor_bytes(),
             rearranged_bytes: self.model.rearranged_bytes(),
             kv_bytes: self.kv.bytes() as u64,
-            scratch_bytes: (self.scratch.bytes() + 8 * self.logits.len()) as u64,
+            scratch_bytes: (self.scratch.bytes() + 8 * self.logits.len() + self.ahead.bytes())
+                as u64,
         }
     }
 
     /// Forgets all but the first `n` tokens. The logits stay those of the last computed token, so at
     /// least one token must be computed before they mean anything again.
     pub fn truncate(&mut self, n: usize) {
+        self.ahead.clear();
         self.tokens.truncate(n);
     }
 
