@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::{
     args::{ComputeArgs, ContextArgs, numbers},
+    draft::DraftArgs,
     editor::{Line, LineEditor},
     failure::{self, StdoutClosed, Usage},
     fetch, interrupt,
@@ -51,6 +52,8 @@ pub struct Args {
     context: ContextArgs,
     #[command(flatten)]
     compute: ComputeArgs,
+    #[command(flatten)]
+    draft: DraftArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
 }
@@ -87,7 +90,7 @@ struct Report {
 /// Talks, or answers once.
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let max_tokens = usize::try_from(args.n_predict).ok();
-    let options = args.sampling.options(max_tokens, &DEFAULTS)?;
+    let mut options = args.sampling.options(max_tokens, &DEFAULTS)?;
     let question = question(args)?;
     let path = match &args.model {
         Some(path) => path.clone(),
@@ -98,7 +101,9 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     options.sampler.validate(model.config().n_vocab)?;
     let template = ChatTemplate::from_gguf(model.gguf(), model.tokenizer())
         .context("cannot chat with this model, only `puna run` it")?;
-    let session = args.compute.options(args.context.n_ctx(&model));
+    let n_ctx = args.context.n_ctx(&model);
+    let session = args.compute.options(n_ctx);
+    options.draft = args.draft.open(&args.compute, &model, n_ctx)?;
     let default_system = args.model.is_none().then_some(DEFAULT_SYSTEM);
     let system = args.system.as_deref().or(default_system);
     let mut chat = Chat {

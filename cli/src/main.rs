@@ -6,7 +6,9 @@
 mod args;
 mod bench;
 mod chat;
+mod draft;
 mod editor;
+mod embed;
 mod failure;
 mod fetch;
 mod inspect;
@@ -18,6 +20,7 @@ mod progress;
 mod prompt;
 mod run;
 mod sampling;
+mod score;
 mod stats;
 mod template;
 mod tokenize;
@@ -51,6 +54,10 @@ enum Command {
     Detokenize(tokenize::DetokenizeArgs),
     /// Show what a model expects after some tokens
     Logits(logits::Args),
+    /// Turn texts into vectors, for search and comparison
+    Embed(embed::Args),
+    /// Show how likely given texts are after a prompt
+    Score(score::Args),
     /// Measure how well a model foresees a text
     Perplexity(perplexity::Args),
     /// Measure speed, as llama-bench does
@@ -81,6 +88,8 @@ fn main() -> ExitCode {
         Command::Tokenize(args) => tokenize::tokenize(args, out),
         Command::Detokenize(args) => tokenize::detokenize(args, out),
         Command::Logits(args) => logits::run(args, out),
+        Command::Embed(args) => embed::run(args, out),
+        Command::Score(args) => score::run(args, out),
         Command::Perplexity(args) => perplexity::run(args, out),
         Command::Bench(args) => bench::run(args, out),
         Command::Template(args) => template::run(args, out),

@@ -60,13 +60,17 @@ pub struct SpecialArgs {
 }
 
 impl SpecialArgs {
-    /// The tokens of `text`.
-    pub fn encode(&self, tokenizer: &Tokenizer, text: &str) -> Vec<TokenId> {
-        let options = EncodeOptions {
+    /// How text becomes tokens.
+    pub const fn options(&self) -> EncodeOptions {
+        EncodeOptions {
             add_special: !self.no_bos,
             parse_special: !self.no_special,
-        };
-        tokenizer.encode(text, options)
+        }
+    }
+
+    /// The tokens of `text`.
+    pub fn encode(&self, tokenizer: &Tokenizer, text: &str) -> Vec<TokenId> {
+        tokenizer.encode(text, self.options())
     }
 }
 

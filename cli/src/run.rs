@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::{
     args::{ComputeArgs, ContextArgs, numbers},
+    draft::DraftArgs,
     interrupt,
     output::{Out, say},
     progress,
@@ -52,6 +53,8 @@ pub struct Args {
     #[command(flatten)]
     compute: ComputeArgs,
     #[command(flatten)]
+    draft: DraftArgs,
+    #[command(flatten)]
     sampling: SamplingArgs,
 }
 
@@ -69,10 +72,12 @@ struct Report {
 /// Prints what the model goes on with.
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let max_tokens = usize::try_from(args.n_predict).ok();
-    let options = args.sampling.options(max_tokens, &DEFAULTS)?;
+    let mut options = args.sampling.options(max_tokens, &DEFAULTS)?;
     let started = Instant::now();
     let model = args.compute.model(&args.model)?;
-    let mut session = args.compute.session(&model, args.context.n_ctx(&model))?;
+    let n_ctx = args.context.n_ctx(&model);
+    let mut session = args.compute.session(&model, n_ctx)?;
+    options.draft = args.draft.open(&args.compute, &model, n_ctx)?;
     let load = started.elapsed();
     options.sampler.validate(model.config().n_vocab)?;
     let prompt = args.prompt.tokens(model.tokenizer(), &args.special)?;

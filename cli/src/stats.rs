@@ -22,6 +22,10 @@ pub struct Timings {
     decode_ms: f64,
     prefill_tps: f64,
     decode_tps: f64,
+    /// Guesses that were computed, with `--draft`.
+    drafted_tokens: usize,
+    /// Those that were right.
+    accepted_tokens: usize,
 }
 
 impl Timings {
@@ -36,6 +40,8 @@ impl Timings {
             decode_ms: millis(t.decode),
             prefill_tps: t.prefill_tps(),
             decode_tps: t.decode_tps(),
+            drafted_tokens: t.drafted,
+            accepted_tokens: t.accepted,
         }
     }
 }
@@ -80,8 +86,12 @@ pub fn line(timings: &Timings, memory: &Memory) -> String {
     let peak = memory.peak_rss_bytes.map_or(String::new(), |bytes| {
         format!(", peak memory {}", DecimalBytes(bytes))
     });
+    let draft = match t.drafted_tokens {
+        0 => String::new(),
+        drafted => format!(", {} of {drafted} guesses right", t.accepted_tokens),
+    };
     format!(
-        "[{} prompt tokens at {:.1}/s, first token after {:.0} ms, {} more at {:.1}/s{peak}]",
+        "[{} prompt tokens at {:.1}/s, first token after {:.0} ms, {} more at {:.1}/s{draft}{peak}]",
         t.prefill_tokens, t.prefill_tps, t.ttft_ms, t.decode_tokens, t.decode_tps
     )
 }

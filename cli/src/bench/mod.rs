@@ -4,10 +4,13 @@
 //! `@ d2048` is either after 2,048 tokens that are not timed. The tokens are random, so nothing is
 //! sampled or printed; each test is warmed up first.
 //!
+//! With `--draft`, two tasks are timed with and without guesses ([`draft`]).
+//!
 //! Alone, all tests run in this process ([`trial`]). Beside another program ([`rounds`]), and for the time to
 //! the first token ([`start`]), every sample is a process of its own.
 
 mod cache;
+mod draft;
 mod llama;
 mod ours;
 mod process;
@@ -21,7 +24,7 @@ use std::{num::NonZeroUsize, path::PathBuf};
 
 use anyhow::Result;
 
-use crate::{args::ComputeArgs, failure::Usage, output::Out, progress};
+use crate::{args::ComputeArgs, draft::DraftArgs, failure::Usage, output::Out, progress};
 use llama::LlamaBench;
 use trial::Test;
 
@@ -76,10 +79,21 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     compute: ComputeArgs,
+    #[command(flatten)]
+    draft: DraftArgs,
 }
 
 /// Times every combination.
 pub fn run(args: &Args, out: &mut Out) -> Result<()> {
+    if let Some(source) = &args.draft.draft {
+        if args.compare.is_some() || args.start {
+            return Err(Usage(
+                "--draft has tests of its own: neither --compare nor --start".to_owned(),
+            )
+            .into());
+        }
+        return draft::run(args, source, out);
+    }
     let plan = trial::plan(args);
     if plan.is_empty() && !args.start {
         return Err(Usage("nothing to measure: -p and -n are 0".to_owned()).into());

@@ -5,10 +5,12 @@
 mod common;
 #[cfg(unix)]
 mod compare;
+mod draft;
 mod errors;
 mod fetch;
 mod measures;
 mod text;
 #[cfg(unix)]
 mod unix;
+mod vectors;
 mod vocabulary;

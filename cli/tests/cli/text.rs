@@ -38,9 +38,11 @@ fn run_goes_on_as_transformers_does() {
     assert_eq!(report["stop"], "length");
     let timings = &report["timings"];
     let wanted = [
+        "accepted_tokens",
         "decode_ms",
         "decode_tokens",
         "decode_tps",
+        "drafted_tokens",
         "load_ms",
         "prefill_ms",
     ];
@@ -48,6 +50,7 @@ fn run_goes_on_as_transformers_does() {
     assert_eq!(keys(timings), wanted);
     assert_eq!(timings["prefill_tokens"], 5);
     assert_eq!(timings["decode_tokens"], 5);
+    assert_eq!(timings["drafted_tokens"], 0);
     assert!(timings["ttft_ms"].as_f64() >= timings["prefill_ms"].as_f64());
     let memory = &report["memory"];
     assert_eq!(
