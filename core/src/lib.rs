@@ -22,6 +22,7 @@ pub mod model;
 pub mod placement;
 pub mod pool;
 pub mod sampler;
+pub mod saved;
 pub mod score;
 pub mod session;
 pub mod stop;

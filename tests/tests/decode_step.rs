@@ -1,7 +1,9 @@
-//! What one decode step costs besides arithmetic: no allocation, and at most five barriers a layer.
+//! What one decode step costs besides arithmetic: no allocation but the cache's next page, and at most five barriers
+//! a layer.
 
 use puna_core::{
     cancel::Cancel,
+    kv_cache::PAGE,
     model::Model,
     session::{Session, SessionOptions},
     tokenizer::TokenId,
@@ -20,9 +22,18 @@ fn blocks() -> u64 {
     dhat::HeapStats::get().total_blocks
 }
 
-/// `steps` tokens on `n_threads` threads after a prompt of `n_prompt`; the blocks that they allocated, and the
-/// barriers of each.
-fn decode(model: &Model, n_threads: usize, n_prompt: usize, steps: usize) -> (u64, Vec<u64>) {
+/// What a decode step cost.
+struct Step {
+    /// The token's position.
+    pos: usize,
+    /// Blocks that it allocated.
+    blocks: u64,
+    /// Barriers.
+    loops: u64,
+}
+
+/// `steps` tokens on `n_threads` threads after a prompt of `n_prompt`.
+fn decode(model: &Model, n_threads: usize, n_prompt: usize, steps: usize) -> Vec<Step> {
     let options = SessionOptions {
         n_threads: Some(n_threads),
         ..SessionOptions::default()
@@ -32,26 +43,31 @@ fn decode(model: &Model, n_threads: usize, n_prompt: usize, steps: usize) -> (u6
     let token = |i: usize| TokenId((i % n_vocab) as u32);
     let prompt: Vec<_> = (0..n_prompt).map(token).collect();
     session.prefill(&prompt, &cancel).unwrap();
-    let mut loops = Vec::with_capacity(steps);
-    let before = blocks();
+    let mut made = Vec::with_capacity(steps);
     for i in 0..steps {
-        let first = session.n_loops();
+        let (first, before) = (session.n_loops(), blocks());
         session.decode(token(i), &cancel).unwrap();
-        loops.push(session.n_loops() - first);
+        made.push(Step {
+            pos: n_prompt + i,
+            blocks: blocks() - before,
+            loops: session.n_loops() - first,
+        });
     }
-    (blocks() - before, loops)
+    made
 }
 
 /// Decodes on one thread and on more.
 fn check(model: &Model, n_prompt: usize) {
     let most = 5 * model.config().n_layer as u64 + 1;
     for n_threads in 1..=3 {
-        let (blocks, loops) = decode(model, n_threads, n_prompt, 12);
-        assert_eq!(blocks, 0, "blocks allocated on {n_threads} threads");
-        assert!(
-            loops.iter().all(|n| *n <= most),
-            "{loops:?}, at most {most}"
-        );
+        for step in decode(model, n_threads, n_prompt, 12) {
+            let Step { pos, blocks, loops } = step;
+            // A page is a probe for room, its bytes, and who holds it. It is taken when its first position is
+            // written, so that a conversation holds no more memory than it has come to need.
+            let want = if pos.is_multiple_of(PAGE) { 3 } else { 0 };
+            assert_eq!(blocks, want, "blocks at {pos} on {n_threads} threads");
+            assert!(loops <= most, "{loops} loops at {pos}, at most {most}");
+        }
     }
 }
 
@@ -71,6 +87,6 @@ fn a_decode_step_allocates_nothing_and_waits_at_most_five_times_a_layer() {
     ] {
         check(&Tiny::new(Shape::of(ty)).model(), 5);
     }
-    // From one chunk of the cache into the next.
+    // From one page of the cache into the next.
     check(&Model::open(&default_model()).unwrap(), 250);
 }

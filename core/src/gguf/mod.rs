@@ -227,6 +227,14 @@ impl Gguf {
         }
     }
 
+    /// The bytes before the tensors' of each file: metadata and descriptions, as they are in the file.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &[u8]> {
+        let end = |shard: &Shard| shard.map.len().min(shard.data_start as usize);
+        self.shards
+            .iter()
+            .map(move |shard| &shard.map[..end(shard)])
+    }
+
     /// Bytes of all files.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {

@@ -17,6 +17,9 @@ pub enum KvType {
 }
 
 impl KvType {
+    /// Every type.
+    pub const ALL: [Self; 3] = [Self::F16, Self::Q8_0, Self::F32];
+
     /// The block type of its rows.
     #[must_use]
     pub const fn weight_type(self) -> WeightType {

@@ -1,43 +1,68 @@
-//! Keys and values of the tokens seen, one room a layer and head.
+//! Keys and values of the tokens seen, in pages that sessions can share.
+//!
+//! A page has the rows of [`PAGE`] positions for every layer and head. It is taken from the system when the
+//! first of its positions is written, and copied when it is written while another session holds it too or
+//! while it lies in a mapped file.
 
 mod head;
 mod kv_type;
+mod page;
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 pub use head::HeadMut;
 pub use kv_type::KvType;
+pub(crate) use page::Layout;
 
-use crate::model::Config;
+use self::page::Page;
+use crate::{gguf::Map, model::Config};
 
-/// The cache of one session: keys and values of shape `(n_layer, n_head_kv, n_ctx, head_dim)`.
-///
-/// The positions of a head are contiguous, so a head's keys are the rows of one matrix.
+/// Positions of a page. Attention takes the cache in chunks of as many, at multiples of it.
+pub const PAGE: usize = 256;
+
+/// The cache of one session. A page has the shape `(n_layer, 2, n_head_kv, PAGE, head_dim)`, keys before values.
 #[derive(Debug)]
 pub struct KvCache {
     ty: KvType,
+    layout: Layout,
     n_ctx: usize,
-    n_head_kv: usize,
-    head_dim: usize,
-    keys: Vec<u8>,
-    values: Vec<u8>,
+    pages: Vec<Page>,
+    /// The first position that was written since [`set_clean`](Self::set_clean).
+    dirty_from: usize,
+}
+
+/// The system has no room for the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom {
+    /// What a page takes.
+    pub bytes: usize,
 }
 
 impl KvCache {
-    /// Room for `n_ctx` tokens. The pages are only taken from the system as they are written.
+    /// Room for `n_ctx` tokens, of which nothing is taken from the system yet.
     ///
-    /// `None` where [`KvType::bytes`] is, or when the system has no room.
+    /// `None` where [`KvType::bytes`] is, or when the system has no room for the whole.
     #[must_use]
     pub fn new(ty: KvType, config: &Config, n_ctx: usize) -> Option<Self> {
-        let half = ty.bytes(config, n_ctx)? / 2;
+        let bytes = ty.bytes(config, n_ctx)?;
+        // Probes for room without touching it.
+        Vec::<u8>::new().try_reserve_exact(bytes).ok()?;
+        let mut pages = Vec::new();
+        pages.try_reserve_exact(n_ctx.div_ceil(PAGE)).ok()?;
         Some(Self {
             ty,
+            layout: Layout::new(ty, config),
             n_ctx,
-            n_head_kv: config.n_head_kv,
-            head_dim: config.head_dim,
-            keys: zeroed(half)?,
-            values: zeroed(half)?,
+            pages,
+            dirty_from: 0,
         })
+    }
+
+    /// A cache that begins as this one and shares its pages until one of the two writes to them.
+    pub(crate) fn share(&self) -> Self {
+        let mut pages = Vec::with_capacity(self.n_ctx.div_ceil(PAGE));
+        pages.extend(self.pages.iter().cloned());
+        Self { pages, ..*self }
     }
 
     /// How the numbers are stored.
@@ -52,64 +77,121 @@ impl KvCache {
         self.n_ctx
     }
 
-    /// Bytes of the whole cache.
+    /// Bytes of the whole cache, when full.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.keys.len() + self.values.len()
+        self.layout.token_bytes() * self.n_ctx
     }
 
-    /// The rooms of layer `layer`'s heads from position `pos` on, to be filled head by head.
+    /// Pages that another cache holds too, or that lie in a mapped file.
+    #[must_use]
+    pub fn n_shared_pages(&self) -> usize {
+        self.pages.iter().filter(|page| page.is_shared()).count()
+    }
+
+    /// Where rows lie in a page.
+    pub(crate) const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The page of number `index`, if it was reached.
+    pub(crate) fn page(&self, index: usize) -> Option<&[u8]> {
+        self.pages.get(index).map(Page::bytes)
+    }
+
+    /// The first position that was written since [`set_clean`](Self::set_clean).
+    pub(crate) const fn dirty_from(&self) -> usize {
+        self.dirty_from
+    }
+
+    /// Notes that what was written so far is known elsewhere.
+    pub(crate) const fn set_clean(&mut self) {
+        self.dirty_from = self.n_ctx;
+    }
+
+    /// Makes the positions `range`, which is not empty and within the context, writable. Positions before
+    /// it keep their rows; those after it may lose them.
+    pub(crate) fn make_room(&mut self, range: Range<usize>) -> Result<(), NoRoom> {
+        debug_assert!(range.end <= self.n_ctx && !range.is_empty());
+        let layout = self.layout;
+        for positions in by_page(range.clone()) {
+            let kept = positions.start % PAGE;
+            match self.pages.get_mut(positions.start / PAGE) {
+                Some(page) => page.make_own(layout, kept)?,
+                None => self.pages.push(Page::zeroed(layout)?),
+            }
+        }
+        self.dirty_from = self.dirty_from.min(range.start);
+        Ok(())
+    }
+
+    /// Appends a whole page that lies in a mapped file from byte `start` on.
     ///
     /// # Panics
-    /// If `pos` is past the end.
+    /// If it does not end within the map.
+    pub(crate) fn push_mapped(&mut self, map: &Arc<Map>, start: usize) {
+        let page = Page::mapped(map, start, self.layout);
+        self.pages.push(page);
+    }
+
+    /// The page of number `index`, to be filled from elsewhere; [`make_room`](Self::make_room) has made it
+    /// writable.
+    pub(crate) fn page_mut(&mut self, index: usize) -> &mut [u8] {
+        self.pages[index].own()
+    }
+
+    /// The rooms of layer `layer`'s heads at positions `range`, to be filled head by head.
+    ///
+    /// # Panics
+    /// If `range` crosses the end of a page, or is not within pages that are the cache's own.
     pub fn heads_mut(
         &mut self,
         layer: usize,
-        pos: usize,
+        range: Range<usize>,
     ) -> impl Iterator<Item = HeadMut<'_>> + Send {
-        assert!(
-            pos <= self.n_ctx,
-            "KV cache: position {pos} is past the end"
-        );
-        let ty = self.ty.weight_type();
-        let row = ty.row_bytes(self.head_dim);
-        let (room, heads) = (self.n_ctx * row, self.n_head_kv);
-        let cut = layer * heads * room..(layer + 1) * heads * room;
-        let keys = self.keys[cut.clone()].chunks_exact_mut(room);
-        let values = self.values[cut].chunks_exact_mut(room);
-        keys.zip(values).map(move |(k, v)| HeadMut {
-            ty,
-            row,
-            keys: &mut k[pos * row..],
-            values: &mut v[pos * row..],
+        let layout = self.layout;
+        let rows = layout.rows(&range);
+        let rooms = layout.layer_rooms(layer);
+        let (keys, values) = self.pages[range.start / PAGE].own()[rooms]
+            .split_at_mut(layout.n_head_kv * layout.room_bytes());
+        let rooms = |half| <[u8]>::chunks_exact_mut(half, layout.room_bytes());
+        rooms(keys).zip(rooms(values)).map(move |(k, v)| HeadMut {
+            ty: layout.ty,
+            row: layout.row_bytes,
+            keys: &mut k[rows.clone()],
+            values: &mut v[rows.clone()],
         })
     }
 
-    /// The keys of one head at positions `range`: `range.len()` rows of `head_dim`.
+    /// The keys of one head at positions `range` of one page: `range.len()` rows of `head_dim`.
+    ///
+    /// # Panics
+    /// If `range` crosses the end of a page, or was never written.
     #[must_use]
     pub fn keys(&self, layer: usize, head: usize, range: Range<usize>) -> &[u8] {
-        &self.keys[self.range(layer, head, range)]
+        self.rows(2 * layer, head, range)
     }
 
-    /// The values of one head at positions `range`: `range.len()` rows of `head_dim`.
+    /// The values of one head at positions `range` of one page: `range.len()` rows of `head_dim`.
+    ///
+    /// # Panics
+    /// As [`keys`](Self::keys).
     #[must_use]
     pub fn values(&self, layer: usize, head: usize, range: Range<usize>) -> &[u8] {
-        &self.values[self.range(layer, head, range)]
+        self.rows(2 * layer + 1, head, range)
     }
 
-    fn range(&self, layer: usize, head: usize, pos: Range<usize>) -> Range<usize> {
-        let row = self.ty.weight_type().row_bytes(self.head_dim);
-        let first = (layer * self.n_head_kv + head) * self.n_ctx;
-        (first + pos.start) * row..(first + pos.end) * row
+    fn rows(&self, half: usize, head: usize, range: Range<usize>) -> &[u8] {
+        let layout = self.layout;
+        let first = (half * layout.n_head_kv + head) * layout.room_bytes();
+        let room = &self.pages[range.start / PAGE].bytes()[first..][..layout.room_bytes()];
+        &room[layout.rows(&range)]
     }
 }
 
-/// `n` zero bytes, or `None` when the system has no room. The allocator takes them from the system
-/// already zeroed, so pages that are never written cost nothing.
-fn zeroed(n: usize) -> Option<Vec<u8>> {
-    // `try_reserve` probes for room without touching it; `vec!` then asks for zeroed pages.
-    let mut probe = Vec::<u8>::new();
-    probe.try_reserve_exact(n).ok()?;
-    drop(probe);
-    Some(vec![0; n])
+/// The parts of `positions` that lie in one page each, in order.
+pub(crate) fn by_page(positions: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let first = positions.start / PAGE * PAGE;
+    let starts = (first..positions.end).step_by(PAGE);
+    starts.map(move |start| start.max(positions.start)..(start + PAGE).min(positions.end))
 }

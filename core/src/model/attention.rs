@@ -13,7 +13,10 @@ use super::{
     linear::{Machine, lock},
     scratch::{KV_CHUNK, Worker, query_tokens},
 };
-use crate::kv_cache::{HeadMut, KvCache};
+use crate::kv_cache::{HeadMut, KvCache, PAGE, by_page};
+
+// A chunk never crosses the end of a page.
+const _: () = assert!(PAGE.is_multiple_of(KV_CHUNK));
 
 /// What one layer's attention works on; `n` tokens at positions `pos ..`.
 pub(super) struct Attention<'a> {
@@ -44,31 +47,35 @@ impl Attention<'_> {
         let (hd, group, pairs) = (c.head_dim, c.n_group() * c.head_dim, c.rope_dim / 2);
         let n = q.len() / c.n_embd_q();
         let scale = 1.0 / (hd as f32).sqrt();
-        let heads = kv
-            .heads_mut(self.layer, self.pos)
-            .zip(q_by_head.chunks_exact_mut(n * group))
-            .enumerate();
-        let rotate =
-            |worker: usize, (head, (mut room, queries)): (usize, (HeadMut<'_>, &mut [f32]))| {
-                let mut worker = lock(&machine.workers[worker]);
-                for (t, out) in queries.chunks_exact_mut(group).enumerate() {
-                    let angle = t * pairs..(t + 1) * pairs;
-                    let (cos, sin) = (&self.cos[angle.clone()], &self.sin[angle]);
-                    out.copy_from_slice(&q[t * c.n_embd_q() + head * group..][..group]);
-                    for q in out.chunks_exact_mut(hd) {
-                        machine.kernels.rope(q, cos, sin);
-                        q.iter_mut().for_each(|q| *q *= scale);
+        for positions in by_page(self.pos..self.pos + n) {
+            // Tokens of the batch whose rows lie in this page.
+            let tokens = positions.start - self.pos..positions.end - self.pos;
+            let queries = q_by_head.chunks_exact_mut(n * group);
+            let queries = queries.map(|head| &mut head[tokens.start * group..tokens.end * group]);
+            let heads = kv.heads_mut(self.layer, positions).zip(queries).enumerate();
+            let rotate =
+                |worker: usize, (head, (mut room, queries)): (usize, (HeadMut<'_>, &mut [f32]))| {
+                    let mut worker = lock(&machine.workers[worker]);
+                    let queries = queries.chunks_exact_mut(group).enumerate();
+                    for ((row, out), t) in queries.zip(tokens.clone()) {
+                        let angle = t * pairs..(t + 1) * pairs;
+                        let (cos, sin) = (&self.cos[angle.clone()], &self.sin[angle]);
+                        out.copy_from_slice(&q[t * c.n_embd_q() + head * group..][..group]);
+                        for q in out.chunks_exact_mut(hd) {
+                            machine.kernels.rope(q, cos, sin);
+                            q.iter_mut().for_each(|q| *q *= scale);
+                        }
+                        let at = t * c.n_embd_kv() + head * hd;
+                        worker.head.copy_from_slice(&k[at..at + hd]);
+                        machine.kernels.rope(&mut worker.head, cos, sin);
+                        room.store(row, &worker.head, &v[at..at + hd]);
                     }
-                    let at = t * c.n_embd_kv() + head * hd;
-                    worker.head.copy_from_slice(&k[at..at + hd]);
-                    machine.kernels.rope(&mut worker.head, cos, sin);
-                    room.store(t, &worker.head, &v[at..at + hd]);
-                }
-            };
-        if n == 1 {
-            heads.for_each(|item| rotate(0, item));
-        } else {
-            machine.pool.for_each(heads, rotate);
+                };
+            if n == 1 {
+                heads.for_each(|item| rotate(0, item));
+            } else {
+                machine.pool.for_each(heads, rotate);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod attention;
 mod backend;
 mod config;
 mod error;
+mod fingerprint;
 pub(crate) mod forward;
 mod linear;
 pub(crate) mod read_ahead;
@@ -11,13 +12,17 @@ mod rope;
 pub(crate) mod scratch;
 mod weights;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use puna_kernels::{ActType, Kernels, race};
 
 pub use backend::Backend;
 pub use config::Config;
 pub use error::{IsaError, ModelError};
+pub use fingerprint::Fingerprint;
 pub use weights::{Layer, Linear, Weights};
 
 use self::read_ahead::ReadAhead;
@@ -47,6 +52,7 @@ struct File {
     tokenizer: Tokenizer,
     backend: Backend,
     read_ahead: ReadAhead,
+    fingerprint: OnceLock<Fingerprint>,
 }
 
 impl Model {
@@ -103,6 +109,7 @@ impl Model {
                 tokenizer,
                 backend,
                 read_ahead: ReadAhead::default(),
+                fingerprint: OnceLock::new(),
             }),
             kernels: Arc::new(kernels),
         })
@@ -150,6 +157,13 @@ impl Model {
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.file.backend
+    }
+
+    /// What tells this model from others; computed when first asked for.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let fingerprint = &self.file.fingerprint;
+        *fingerprint.get_or_init(|| Fingerprint::of(self.gguf()))
     }
 
     /// The kernels in use.

@@ -1,7 +1,7 @@
 //! Tokens go through the model, batch by batch.
 
 use super::{Session, SessionError};
-use crate::{cancel::Cancel, model::forward::Forward, tokenizer::TokenId};
+use crate::{cancel::Cancel, kv_cache::NoRoom, model::forward::Forward, tokenizer::TokenId};
 
 impl Session {
     /// Appends `tokens`, computing them in batches; the logits are then those after the last.
@@ -93,6 +93,9 @@ impl Session {
         }
         // Their places in the cache are about to be written.
         self.ahead.clear();
+        self.kv
+            .make_room(used..used + tokens.len())
+            .map_err(|NoRoom { bytes }| SessionError::NoMemory { bytes })?;
         let n_batch = self.scratch.n_batch();
         let _visit = self.pool.visit();
         // One token after the other is alike; prompts are not.

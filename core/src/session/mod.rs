@@ -5,12 +5,16 @@ mod append;
 mod error;
 mod options;
 mod peek;
+mod save;
+
+use std::sync::Arc;
 
 use puna_kernels::Kernels;
 
 pub use ahead::MAX_GUESSES;
 pub use error::SessionError;
 pub use options::{Memory, SessionOptions};
+pub(crate) use save::Extras;
 
 use self::{ahead::Ahead, options::DEFAULT_N_CTX};
 use crate::{
@@ -28,7 +32,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Session {
     model: Model,
-    pool: Pool,
+    /// Shared with the sessions that were forked from this one.
+    pool: Arc<Pool>,
     /// The backend's threads, where our kernels do not multiply.
     engine: Option<ggml::Engine>,
     kv: KvCache,
@@ -81,27 +86,65 @@ impl Session {
         } else {
             model.clone()
         };
-        let forms = if options.exact {
+        let pool = Pool::on(n_threads, cores)
+            .map_err(|source| SessionError::Threads { n_threads, source })?;
+        let n_batch = options.n_batch.clamp(1, wanted);
+        let (pool, exact) = (Arc::new(pool), options.exact);
+        Ok(Self::assemble(model, pool, kv, tokens, n_batch, exact))
+    }
+
+    /// A session that has computed nothing itself: its logits are zeros.
+    fn assemble(
+        model: Model,
+        pool: Arc<Pool>,
+        kv: KvCache,
+        tokens: Vec<TokenId>,
+        n_batch: usize,
+        exact: bool,
+    ) -> Self {
+        let (c, n_threads) = (model.config(), pool.n_threads());
+        let forms = if exact {
             Vec::new()
         } else {
             model.activation_forms()
         };
-        let query_forms = model.kernels().act_types(ty, c.head_dim);
-        let n_batch = options.n_batch.clamp(1, wanted);
-        let by_ggml = model.backend() == Backend::Ggml && !options.exact;
-        Ok(Self {
-            pool: Pool::on(n_threads, cores)
-                .map_err(|source| SessionError::Threads { n_threads, source })?,
+        let query_forms = model.kernels().act_types(kv.ty().weight_type(), c.head_dim);
+        let by_ggml = model.backend() == Backend::Ggml && !exact;
+        Self {
+            pool,
             engine: by_ggml.then(|| ggml::Engine::new(n_threads)),
+            scratch: Scratch::new(c, (kv.n_ctx(), n_batch, n_threads), &forms, &query_forms),
             kv,
-            scratch: Scratch::new(c, (wanted, n_batch, n_threads), &forms, &query_forms),
             tokens,
             logits: vec![0.0; c.n_vocab],
             next_logits: vec![0.0; c.n_vocab],
             ahead: Ahead::default(),
-            exact: options.exact,
+            exact,
             model,
-        })
+        }
+    }
+
+    /// Another session that begins as this one: on the same model, with the same tokens, logits and
+    /// options.
+    ///
+    /// The two share the cache's pages until one of them writes to a page, which is then copied for it, and
+    /// the threads for good: sessions that compute at once take turns, loop by loop.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let mut tokens = Vec::with_capacity(self.n_ctx());
+        tokens.extend_from_slice(&self.tokens);
+        let fork = Self::assemble(
+            self.model.clone(),
+            Arc::clone(&self.pool),
+            self.kv.share(),
+            tokens,
+            self.scratch.n_batch(),
+            self.exact,
+        );
+        Self {
+            logits: self.logits.clone(),
+            ..fork
+        }
     }
 
     /// The model.
@@ -114,6 +157,12 @@ impl Session {
     #[must_use]
     pub fn tokens(&self) -> &[TokenId] {
         &self.tokens
+    }
+
+    /// Keys and values of the tokens.
+    #[must_use]
+    pub const fn cache(&self) -> &KvCache {
+        &self.kv
     }
 
     /// Tokens that fit.
@@ -130,7 +179,7 @@ impl Session {
 
     /// Where they run.
     #[must_use]
-    pub const fn placement(&self) -> &Placement {
+    pub fn placement(&self) -> &Placement {
         self.pool.placement()
     }
 
@@ -165,6 +214,13 @@ impl Session {
         self.tokens.truncate(n);
     }
 
+    /// The tokens that [`prefill_to`](Self::prefill_to) would keep.
+    pub(crate) fn n_in_common(&self, tokens: &[TokenId]) -> usize {
+        let pairs = self.tokens.iter().zip(tokens);
+        let same = pairs.take_while(|(a, b)| a == b).count();
+        same.min(tokens.len().saturating_sub(1))
+    }
+
     /// Makes the session hold exactly `tokens`, computing only from the first that differs, and at
     /// least the last; returns how many were computed. The logits are then those after the last.
     ///
@@ -175,13 +231,7 @@ impl Session {
         tokens: &[TokenId],
         cancel: &Cancel,
     ) -> Result<usize, SessionError> {
-        let same = self
-            .tokens
-            .iter()
-            .zip(tokens)
-            .take_while(|(a, b)| a == b)
-            .count();
-        let keep = same.min(tokens.len().saturating_sub(1));
+        let keep = self.n_in_common(tokens);
         self.truncate(keep);
         self.prefill(&tokens[keep..], cancel)?;
         Ok(tokens.len() - keep)
