@@ -177,7 +177,7 @@ impl Chat {
                 "/exit" | "/quit" => return Ok(()),
                 "/help" => say(HELP),
                 "/reset" => {
-                    self.conversation.reset();
+                    self.conversation.reset()?;
                     say("(the conversation is forgotten)");
                 }
                 word if word.starts_with('/') && !word.contains([' ', '\n']) => {
@@ -260,7 +260,7 @@ impl Chat {
             timings: reply.timings(),
         };
         if !made.text.is_empty() {
-            reply.keep();
+            reply.keep().map_err(explained)?;
         }
         Ok(made)
     }

@@ -1,39 +1,27 @@
 //! A chat: messages in, streamed answers out, and only new tokens computed.
 
+mod error;
+mod journal;
+mod prefix;
+mod record;
+mod reply;
+mod saved;
+
 use std::time::Instant;
 
+pub use error::ConversationError;
+pub use prefix::Prefix;
+pub use reply::Reply;
+
+use self::journal::Journal;
 use crate::{
     cancel::Cancel,
-    chat::{ChatError, ChatTemplate, Message},
-    generate::{GenerateError, GenerateOptions, Generator, StopReason, Timings, all_visible},
+    chat::{ChatTemplate, Message, Role},
+    generate::{GenerateOptions, Generator},
     model::Model,
-    session::{Session, SessionError, SessionOptions},
+    session::{Session, SessionOptions},
     tokenizer::TokenId,
 };
-
-/// Why a turn failed. The conversation is as it was before the turn.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConversationError {
-    /// The template.
-    #[error(transparent)]
-    Chat(#[from] ChatError),
-    /// The computation.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// The making of the answer.
-    #[error(transparent)]
-    Generate(GenerateError),
-}
-
-impl From<GenerateError> for ConversationError {
-    fn from(error: GenerateError) -> Self {
-        match error {
-            GenerateError::Session(error) => Self::Session(error),
-            other => Self::Generate(other),
-        }
-    }
-}
 
 /// A conversation with one model.
 #[derive(Debug)]
@@ -42,15 +30,39 @@ pub struct Conversation {
     template: ChatTemplate,
     messages: Vec<Message>,
     held: Held,
+    /// What was before the last turn; `None` before the first.
+    last: Option<Turn>,
+    journal: Option<Journal>,
 }
 
-/// What the session holds, as text.
-#[derive(Clone, Debug, Default)]
+/// What the first tokens of the session are, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Held {
-    /// The text that the session's tokens and `pending` spell; `None` when that is not certain.
+    /// Tokens of the session.
+    n_tokens: usize,
+    /// The text that these tokens and `pending` spell; `None` when that is not certain.
     text: Option<String>,
-    /// A token that belongs after the session's, not computed yet.
+    /// A token that belongs after these, not computed yet.
     pending: Option<TokenId>,
+}
+
+impl Held {
+    /// Nothing yet.
+    fn nothing() -> Self {
+        Self {
+            text: Some(String::new()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Where a turn begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Turn {
+    /// Messages before it.
+    n_messages: usize,
+    /// What the session held before it.
+    held: Held,
 }
 
 impl Conversation {
@@ -64,15 +76,20 @@ impl Conversation {
         system: Option<&str>,
         options: &SessionOptions,
     ) -> Result<Self, ConversationError> {
-        Ok(Self {
-            session: Session::new(model, options)?,
+        let session = Session::new(model, options)?;
+        Ok(Self::on(session, template, system))
+    }
+
+    /// An empty conversation on a session that may hold tokens already.
+    fn on(session: Session, template: ChatTemplate, system: Option<&str>) -> Self {
+        Self {
+            session,
             template,
             messages: system.map(Message::system).into_iter().collect(),
-            held: Held {
-                text: Some(String::new()),
-                pending: None,
-            },
-        })
+            held: Held::nothing(),
+            last: None,
+            journal: None,
+        }
     }
 
     /// The messages of all whole turns, the system's first.
@@ -87,168 +104,164 @@ impl Conversation {
         &self.session
     }
 
+    /// Another conversation that begins as this one; see [`Session::fork`]. It has no journal.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            session: self.session.fork(),
+            template: self.template.clone(),
+            messages: self.messages.clone(),
+            held: self.held.clone(),
+            last: self.last.clone(),
+            journal: None,
+        }
+    }
+
     /// Forgets every turn; a system message stays. What is common with the next prompt is not computed
-    /// again.
-    pub fn reset(&mut self) {
-        self.messages
-            .retain(|message| message.role == crate::chat::Role::System);
-        self.messages.truncate(1);
-        self.held = Held::default();
+    /// again. A journal then holds no word of the turns.
+    ///
+    /// # Errors
+    /// [`ConversationError::State`] when the journal cannot be written; the turns are then still there.
+    pub fn reset(&mut self) -> Result<(), ConversationError> {
+        let system = self.messages.first();
+        let system: Vec<_> = system
+            .filter(|message| message.role == Role::System)
+            .cloned()
+            .into_iter()
+            .collect();
+        if let Some(journal) = &mut self.journal {
+            journal.restart(&record::Chat {
+                messages: &system,
+                held: &Held::nothing(),
+                last: None,
+            })?;
+        }
+        self.messages = system;
+        self.held = Held::nothing();
+        self.last = None;
+        Ok(())
     }
 
     /// Says `text` and begins the answer. Only tokens that the session does not hold yet are computed;
     /// this call takes as long as that does.
     ///
     /// # Errors
-    /// [`ConversationError`]: among others [`SessionError::ContextFull`] when the conversation no longer
-    /// fits, and [`SessionError::Cancelled`].
+    /// [`ConversationError`]: among others [`SessionError::ContextFull`](crate::session::SessionError::ContextFull)
+    /// when the conversation no longer fits, and [`SessionError::Cancelled`](crate::session::SessionError::Cancelled).
     pub fn send(
         &mut self,
         text: &str,
         options: &GenerateOptions,
         cancel: &Cancel,
     ) -> Result<Reply<'_>, ConversationError> {
-        let n_messages = self.messages.len();
+        let turn = Turn {
+            n_messages: self.messages.len(),
+            held: self.held.clone(),
+        };
+        self.begin(turn, text, options, cancel)
+    }
+
+    /// Says `text` in place of the last turn's words, and begins another answer. Tokens are computed from the
+    /// first that differs.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`ConversationError::NoTurn`].
+    pub fn edit_last(
+        &mut self,
+        text: &str,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Reply<'_>, ConversationError> {
+        let turn = self.last.clone().ok_or(ConversationError::NoTurn)?;
+        self.begin(turn, text, options, cancel)
+    }
+
+    /// Begins another answer to the last turn's words: only one token is computed, for its logits.
+    /// With the same seed, or temperature 0, it is the same answer.
+    ///
+    /// # Errors
+    /// As [`edit_last`](Self::edit_last).
+    pub fn regenerate(
+        &mut self,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Reply<'_>, ConversationError> {
+        let turn = self.last.clone().ok_or(ConversationError::NoTurn)?;
+        let text = self.messages[turn.n_messages].content.clone();
+        self.begin(turn, &text, options, cancel)
+    }
+
+    /// Takes the conversation back to where `turn` begins and says `text`.
+    fn begin(
+        &mut self,
+        mut turn: Turn,
+        text: &str,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Reply<'_>, ConversationError> {
+        let replaced = self.messages.split_off(turn.n_messages);
         self.messages.push(Message::user(text));
-        match self.prefill(options, cancel) {
-            Ok((generator, prompt)) => Ok(Reply {
-                n_messages,
+        match self.prefill(&mut turn, options, cancel) {
+            Ok((generator, prompt)) => Ok(Reply::new(
+                self,
+                turn,
+                replaced,
                 generator,
                 prompt,
-                text: String::new(),
-                cancel: cancel.clone(),
-                whole: false,
-                conversation: self,
-            }),
+                cancel.clone(),
+            )),
             Err(error) => {
-                self.messages.truncate(n_messages);
+                self.take_back(&turn, replaced);
                 Err(error)
             }
         }
     }
 
+    /// Undoes [`begin`](Self::begin) of a turn that replaced `replaced`.
+    fn take_back(&mut self, turn: &Turn, replaced: Vec<Message>) {
+        self.messages.truncate(turn.n_messages);
+        // The session's tokens stay: the next prompt keeps what it has in common with them.
+        self.held = if replaced.is_empty() {
+            turn.held.clone()
+        } else {
+            Held::default()
+        };
+        self.messages.extend(replaced);
+    }
+
     fn prefill(
         &mut self,
+        turn: &mut Turn,
         options: &GenerateOptions,
         cancel: &Cancel,
     ) -> Result<(Generator, String), ConversationError> {
         let start = Instant::now();
         let tokenizer = self.session.model().tokenizer();
         let rendered = self.template.render(&self.messages, true)?;
-        let held = std::mem::take(&mut self.held);
+        let held = &turn.held;
         let rest = held
             .text
             .as_deref()
             .and_then(|text| rendered.encode_after(tokenizer, text));
-        let computed = match rest {
+        let tokens = match rest {
             Some(rest) => {
-                let before = self.session.tokens().len();
-                let tokens: Vec<_> = held.pending.into_iter().chain(rest).collect();
-                if let Err(error) = self.session.prefill(&tokens, cancel) {
-                    self.held = held;
-                    return Err(error.into());
-                }
-                self.session.tokens().len() - before
+                let before = &self.session.tokens()[..held.n_tokens];
+                let before = before.iter().copied();
+                before.chain(held.pending).chain(rest).collect()
             }
-            None => self
-                .session
-                .prefill_to(&rendered.encode(tokenizer), cancel)?,
+            None => rendered.encode(tokenizer),
         };
+        // What the session no longer holds spells nothing any more.
+        let kept = self.session.n_in_common(&tokens);
+        let last = self.last.as_mut().map(|turn| &mut turn.held);
+        for held in [Some(&mut turn.held), last].into_iter().flatten() {
+            if held.n_tokens > kept {
+                *held = Held::default();
+            }
+        }
+        let computed = self.session.prefill_to(&tokens, cancel)?;
         let mut generator = Generator::new(&self.session, options, true)?;
         generator.note_prefill(computed, start.elapsed());
         Ok((generator, rendered.text().to_owned()))
-    }
-}
-
-/// An answer in the making. Dropped before its end without [`keep`](Self::keep), it takes the whole turn
-/// back.
-#[derive(Debug)]
-pub struct Reply<'c> {
-    conversation: &'c mut Conversation,
-    generator: Generator,
-    /// The text that was prefilled.
-    prompt: String,
-    /// The answer so far.
-    text: String,
-    cancel: Cancel,
-    n_messages: usize,
-    whole: bool,
-}
-
-impl Reply<'_> {
-    /// The next piece of the answer, which may be empty; `None` after the last, when the turn has become
-    /// part of the conversation.
-    ///
-    /// # Errors
-    /// [`ConversationError::Session`] with [`SessionError::Cancelled`] when it was cancelled, and other
-    /// errors; the turn is then taken back when the reply is dropped.
-    pub fn next_piece(&mut self) -> Result<Option<String>, ConversationError> {
-        let piece = self
-            .generator
-            .step(&mut self.conversation.session, &self.cancel)?;
-        match &piece {
-            Some(piece) => self.text.push_str(piece),
-            None if !self.whole => self.commit(),
-            None => {}
-        }
-        Ok(piece)
-    }
-
-    /// Ends the answer here: the turn becomes part of the conversation as far as it has come.
-    pub fn keep(mut self) {
-        if !self.whole {
-            self.commit();
-            // Text may be held back that the tokens already spell.
-            self.conversation.held = Held::default();
-        }
-    }
-
-    /// The answer so far.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Why it ended, once it has.
-    #[must_use]
-    pub const fn stop_reason(&self) -> Option<StopReason> {
-        self.generator.stop_reason()
-    }
-
-    /// The tokens of the answer so far.
-    #[must_use]
-    pub fn tokens(&self) -> &[TokenId] {
-        self.generator.tokens()
-    }
-
-    /// How long it took so far.
-    #[must_use]
-    pub const fn timings(&self) -> Timings {
-        self.generator.timings()
-    }
-
-    fn commit(&mut self) {
-        self.whole = true;
-        let tokenizer = self.conversation.session.model().tokenizer();
-        let exact = self.generator.stop_reason() != Some(StopReason::StopString)
-            && all_visible(tokenizer, self.generator.tokens());
-        let text = exact.then(|| std::mem::take(&mut self.prompt) + &self.text);
-        self.conversation.held = Held {
-            text,
-            pending: self.generator.pending(),
-        };
-        self.conversation
-            .messages
-            .push(Message::assistant(self.text.as_str()));
-    }
-}
-
-impl Drop for Reply<'_> {
-    fn drop(&mut self) {
-        if !self.whole {
-            // The tokens stay: the next prompt keeps what it has in common with them.
-            self.conversation.messages.truncate(self.n_messages);
-            self.conversation.held = Held::default();
-        }
     }
 }

@@ -1,0 +1,135 @@
+//! An answer in the making.
+
+use super::{Conversation, ConversationError, Held, Turn};
+use crate::{
+    cancel::Cancel,
+    chat::Message,
+    generate::{Generator, StopReason, Timings, all_visible},
+    tokenizer::TokenId,
+};
+
+/// An answer in the making. Dropped before its end without [`keep`](Self::keep), it takes the whole turn
+/// back; a turn that it was to replace is then still there.
+#[derive(Debug)]
+pub struct Reply<'c> {
+    conversation: &'c mut Conversation,
+    turn: Turn,
+    /// The messages of the turn that this one replaces.
+    replaced: Vec<Message>,
+    generator: Generator,
+    /// The text that was prefilled.
+    prompt: String,
+    /// The answer so far.
+    text: String,
+    cancel: Cancel,
+    whole: bool,
+}
+
+impl<'c> Reply<'c> {
+    pub(super) fn new(
+        conversation: &'c mut Conversation,
+        turn: Turn,
+        replaced: Vec<Message>,
+        generator: Generator,
+        prompt: String,
+        cancel: Cancel,
+    ) -> Self {
+        Self {
+            conversation,
+            turn,
+            replaced,
+            generator,
+            prompt,
+            text: String::new(),
+            cancel,
+            whole: false,
+        }
+    }
+
+    /// The next piece of the answer, which may be empty; `None` after the last, when the turn has become
+    /// part of the conversation, and of its journal if it has one.
+    ///
+    /// # Errors
+    /// [`ConversationError::Session`] with [`Cancelled`](crate::session::SessionError::Cancelled) when it was
+    /// cancelled, and other errors; the turn is then taken back when the reply is dropped.
+    pub fn next_piece(&mut self) -> Result<Option<String>, ConversationError> {
+        let piece = self
+            .generator
+            .step(&mut self.conversation.session, &self.cancel)?;
+        match &piece {
+            Some(piece) => self.text.push_str(piece),
+            None if !self.whole => self.commit(true)?,
+            None => {}
+        }
+        Ok(piece)
+    }
+
+    /// Ends the answer here: the turn becomes part of the conversation as far as it has come.
+    ///
+    /// # Errors
+    /// [`ConversationError::State`] when the journal cannot be written; the turn is then taken back.
+    pub fn keep(mut self) -> Result<(), ConversationError> {
+        if self.whole {
+            return Ok(());
+        }
+        // Text may be held back that the tokens already spell.
+        self.commit(false)
+    }
+
+    /// The answer so far.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Why it ended, once it has.
+    #[must_use]
+    pub const fn stop_reason(&self) -> Option<StopReason> {
+        self.generator.stop_reason()
+    }
+
+    /// The tokens of the answer so far.
+    #[must_use]
+    pub fn tokens(&self) -> &[TokenId] {
+        self.generator.tokens()
+    }
+
+    /// How long it took so far.
+    #[must_use]
+    pub const fn timings(&self) -> Timings {
+        self.generator.timings()
+    }
+
+    /// Makes the turn part of the conversation. `all_shown`: the answer's text is all that its tokens
+    /// spell.
+    fn commit(&mut self, all_shown: bool) -> Result<(), ConversationError> {
+        let conversation = &mut *self.conversation;
+        let session = &conversation.session;
+        let certain = all_shown
+            && self.generator.stop_reason() != Some(StopReason::StopString)
+            && all_visible(session.model().tokenizer(), self.generator.tokens());
+        let held = Held {
+            n_tokens: session.tokens().len(),
+            text: certain.then(|| self.prompt.clone() + &self.text),
+            pending: self.generator.pending(),
+        };
+        let answer = Message::assistant(self.text.as_str());
+        // A call that failed may have left one.
+        conversation.messages.truncate(self.turn.n_messages + 1);
+        conversation.messages.push(answer);
+        conversation.write_turn(&held, &self.turn)?;
+        conversation.held = held;
+        conversation.last = Some(self.turn.clone());
+        self.whole = true;
+        Ok(())
+    }
+}
+
+impl Drop for Reply<'_> {
+    fn drop(&mut self) {
+        if !self.whole {
+            let replaced = std::mem::take(&mut self.replaced);
+            self.conversation.take_back(&self.turn, replaced);
+        }
+    }
+}
