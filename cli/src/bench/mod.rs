@@ -13,6 +13,7 @@ mod cache;
 mod draft;
 mod llama;
 mod ours;
+mod prewarm;
 mod process;
 mod rounds;
 mod spread;
@@ -70,9 +71,13 @@ pub struct Args {
     /// Runs another program's tests in turn with ours: llama-bench=PATH
     #[arg(long, value_name = "NAME=PATH", value_parser = llama::parse, conflicts_with = "no_warmup")]
     compare: Option<LlamaBench>,
-    /// Times whole processes too, for 16 prompt tokens and 1 more, with the file in the page cache and not
+    /// Times whole processes too, for 16 prompt tokens and 1 more, with the file in the page cache and not; and
+    /// after 256 tokens, computed or kept on disk
     #[arg(long, conflicts_with = "no_warmup")]
     start: bool,
+    /// Where the tokens of the depth are kept: restored if the file is there, else saved to it
+    #[arg(long, value_name = "FILE", hide = true)]
+    prewarmed: Option<PathBuf>,
     /// Prints JSON: a list of tests with "n_prompt", "n_gen", "n_depth", "avg_ts", "samples_ts", …; with
     /// --compare or --start one object
     #[arg(long)]

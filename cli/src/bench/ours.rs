@@ -1,6 +1,10 @@
 //! This program as one of two that take turns.
 
-use std::{ffi::OsString, path::PathBuf, process::Command};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -40,6 +44,16 @@ impl<'a> Ours<'a> {
             n_depth: 0,
         };
         self.run(&["--no-warmup"], &test, 2)
+    }
+
+    /// One test, once, whose depth is computed or, if `state` is given, restored from it.
+    pub fn prewarmed(&self, test: &Test, state: Option<&Path>) -> Result<Ended> {
+        let state = state.map(|state| format!("--prewarmed={}", state.display()));
+        let flags: Vec<_> = ["--no-warmup"]
+            .into_iter()
+            .chain(state.as_deref())
+            .collect();
+        self.run(&flags, test, 1)
     }
 
     fn run(&self, flags: &[&str], test: &Test, tests: usize) -> Result<Ended> {

@@ -11,6 +11,7 @@ use super::{
     Args,
     llama::{self, Common, LlamaBench, Setting},
     ours::{self, Ours},
+    prewarm::{self, Prewarm},
     process::{Ended, Said},
     spread::Spread,
     start::{self, Start},
@@ -42,6 +43,7 @@ pub struct Comparison {
     pub peer: Option<Peer>,
     pub tests: Vec<Compared>,
     pub start: Vec<Start>,
+    pub prewarm: Vec<Prewarm>,
     /// Why there is no start with a cold cache.
     pub not_dropped: Option<String>,
 }
@@ -130,6 +132,7 @@ pub fn run(args: &Args, plan: &[Test], out: &mut Out) -> Result<()> {
     }
     if args.start {
         start::run(&runner, &mut comparison)?;
+        prewarm::run(&runner, &mut comparison)?;
         if !args.json {
             runner.bar.suspend(|| table::starts(out, &comparison))?;
         }
@@ -158,7 +161,8 @@ impl<'a> Runner<'a> {
             settings + (rounds - 1) * settings.min(KEPT)
         };
         let of_test = |test| rounds + args.compare.as_ref().map_or(0, |_| of_peer(test));
-        let of_start = 2 * rounds * (1 + usize::from(args.compare.is_some()));
+        // Warm and cold, each once; then prewarmed and computed as well.
+        let of_start = 2 * rounds * (3 + usize::from(args.compare.is_some()));
         let steps = plan.iter().map(of_test).sum::<usize>() + if args.start { of_start } else { 0 };
         Ok(Self {
             args,
@@ -197,6 +201,7 @@ impl<'a> Runner<'a> {
             peer: None,
             tests: Vec::new(),
             start: Vec::new(),
+            prewarm: Vec::new(),
             not_dropped: None,
         };
         if let Some(llama) = &self.args.compare {

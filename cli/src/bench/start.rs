@@ -101,6 +101,7 @@ fn starts(
     }))
 }
 
-fn wall_ns(ended: &Ended) -> u64 {
+/// How long a process took.
+pub fn wall_ns(ended: &Ended) -> u64 {
     u64::try_from(ended.wall.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -79,6 +79,20 @@ pub fn starts(out: &mut Out, c: &Comparison) -> Result<()> {
             ),
         ))?;
     }
+    out.line("\n| start after 256 tokens | computed s | prewarmed s | ratio | computed memory | prewarmed memory |")?;
+    out.line("|---|---:|---:|---:|---:|---:|")?;
+    for start in &c.prewarm {
+        out.line(&format!(
+            "| {} cache, {} tokens | {} | {} | {} | {} | {} |",
+            start.cache,
+            start.n_prompt,
+            range(start.computed_s, 3),
+            range(start.prewarmed_s, 3),
+            quarters(start.ratio),
+            bytes(start.computed.peak_rss()),
+            bytes(start.prewarmed.peak_rss()),
+        ))?;
+    }
     if let Some(why) = &c.not_dropped {
         out.line(&format!("\nno start with a cold cache: {why}"))?;
     }

@@ -89,11 +89,8 @@ pub struct Report {
 /// Times a test; `done` is told of each step, the warm-up too.
 pub fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) -> Result<Report> {
     let n = test.n_tokens();
-    let mut session = args.compute.session(model, Some(test.n_depth + n))?;
     let mut tokens = RandomTokens::new(model);
-    if test.n_depth > 0 {
-        session.prefill(&tokens.take(test.n_depth), &Cancel::new())?;
-    }
+    let mut session = at_depth(args, model, test, &mut tokens)?;
     if !args.no_warmup {
         // As llama-bench warms up: the whole prompt, but only one token.
         let tokens = tokens.take(test.n_prompt + test.n_gen.min(1));
@@ -142,6 +139,22 @@ pub fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) 
         samples_ns,
         samples_ts,
     })
+}
+
+/// A session that holds as many tokens as the test's depth, computed or restored.
+fn at_depth(args: &Args, model: &Model, test: &Test, tokens: &mut RandomTokens) -> Result<Session> {
+    let options = args.compute.options(Some(test.n_depth + test.n_tokens()));
+    if let Some(path) = args.prewarmed.as_ref().filter(|path| path.exists()) {
+        return Ok(Session::restore(model, path, &options)?);
+    }
+    let mut session = Session::new(model, &options)?;
+    if test.n_depth > 0 {
+        session.prefill(&tokens.take(test.n_depth), &Cancel::new())?;
+    }
+    if let Some(path) = &args.prewarmed {
+        session.save(path)?;
+    }
+    Ok(session)
 }
 
 /// All `tokens` at once, or one by one where the test makes tokens.

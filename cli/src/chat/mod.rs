@@ -1,5 +1,7 @@
 //! `puna chat`: a conversation with a model, by its own template.
 
+mod keep;
+
 use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -10,12 +12,13 @@ use anyhow::{Context, Result, bail};
 use puna_core::{
     cancel::Cancel,
     chat::ChatTemplate,
-    conversation::{Conversation, ConversationError},
+    conversation::{Conversation, ConversationError, Reply},
     generate::{GenerateOptions, StopReason},
     session::SessionError,
 };
 use serde::Serialize;
 
+use self::keep::KeepArgs;
 use crate::{
     args::{ComputeArgs, ContextArgs, numbers},
     draft::DraftArgs,
@@ -49,6 +52,8 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    keep: KeepArgs,
+    #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
     compute: ComputeArgs,
@@ -69,10 +74,13 @@ const DEFAULTS: Defaults = Defaults {
 const DEFAULT_SYSTEM: &str = "You are a helpful AI assistant.";
 
 const HELP: &str = "\
-/help   shows this
-/reset  forgets the conversation, but not the system message
-/exit   ends the chat, as Ctrl-D does
-Ctrl-C  ends an answer";
+/help        shows this
+/edit TEXT   says TEXT instead of what you said last
+/regenerate  makes another answer to what you said last
+/save FILE   saves the conversation, for `puna chat --restore FILE`
+/reset       forgets the conversation, but not the system message
+/exit        ends the chat, as Ctrl-D does
+Ctrl-C       ends an answer";
 
 /// The JSON of an answer.
 #[derive(Serialize)]
@@ -107,27 +115,30 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let default_system = args.model.is_none().then_some(DEFAULT_SYSTEM);
     let system = args.system.as_deref().or(default_system);
     let mut chat = Chat {
-        conversation: Conversation::new(&model, template, system, &session)?,
+        conversation: args.keep.open(&model, template, system, &session)?,
         options,
+        n_again: 0,
         load: started.elapsed(),
         verbose,
     };
     interrupt::install()?;
-    match question {
+    let ended = match question {
         Some(question) if args.json => {
-            let report = chat.answer(&question, |_| Ok(()))?;
+            let report = chat.answer(Ask::Say(&question), |_| Ok(()))?;
             out.json(&report)
         }
-        Some(question) => chat.show_answer(&question, out),
+        Some(question) => chat.show_answer(Ask::Say(&question), out),
         None => {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let name = shortened(&name, 60);
             say(&format!(
                 "{name} on this machine, offline. /help helps, Ctrl-D ends."
             ));
+            keep::note_resumed(&chat.conversation, system);
             chat.talk(out)
         }
-    }
+    };
+    ended.and_then(|()| args.keep.save(&chat.conversation))
 }
 
 /// What is to be answered, unless a person is there to ask.
@@ -154,6 +165,8 @@ fn question(args: &Args) -> Result<Option<String>> {
 struct Chat {
     conversation: Conversation,
     options: GenerateOptions,
+    /// Answers that were made again: each has a seed of its own.
+    n_again: u64,
     /// The time to open the model.
     load: Duration,
     verbose: bool,
@@ -172,34 +185,64 @@ impl Chat {
                 }
                 Line::End => return Ok(()),
             };
-            match line.trim() {
-                "" => {}
-                "/exit" | "/quit" => return Ok(()),
-                "/help" => say(HELP),
-                "/reset" => {
-                    self.conversation.reset()?;
-                    say("(the conversation is forgotten)");
+            let line = line.trim();
+            let (word, rest) = line.split_once([' ', '\n']).unwrap_or((line, ""));
+            let rest = rest.trim();
+            let done = match (word, rest) {
+                ("", _) => Ok(()),
+                ("/exit" | "/quit", "") => return Ok(()),
+                ("/help", "") => {
+                    say(HELP);
+                    Ok(())
                 }
-                word if word.starts_with('/') && !word.contains([' ', '\n']) => {
+                ("/reset", "") => self.reset(),
+                ("/edit" | "/save", "") => {
                     say(&format!(
-                        "({} is no command; /help lists them)",
-                        shortened(word, 20)
+                        "({word} takes what to say, or a file; /help shows it)"
                     ));
+                    Ok(())
                 }
-                question => match self.show_answer(question, out) {
-                    Err(error) if error.is::<StdoutClosed>() => return Err(error),
-                    Err(error) => {
-                        failure::report(&error);
-                    }
-                    Ok(()) => out.line("")?,
-                },
+                ("/edit", text) => self.turn(Ask::Edit(text), out),
+                ("/regenerate", "") => self.turn(Ask::Again, out),
+                ("/save", path) => self.save(Path::new(path)),
+                (word, "") if word.starts_with('/') => {
+                    let word = shortened(word, 20);
+                    say(&format!("({word} is no command; /help lists them)"));
+                    Ok(())
+                }
+                _ => self.turn(Ask::Say(line), out),
+            };
+            match done {
+                Err(error) if error.is::<StdoutClosed>() => return Err(error),
+                Err(error) => {
+                    failure::report(&error);
+                }
+                Ok(()) => {}
             }
         }
     }
 
+    /// Streams an answer, and sets it off from the next line that is typed.
+    fn turn(&mut self, ask: Ask<'_>, out: &mut Out) -> Result<()> {
+        self.show_answer(ask, out)?;
+        out.line("")
+    }
+
+    fn reset(&mut self) -> Result<()> {
+        self.conversation.reset()?;
+        say("(the conversation is forgotten)");
+        Ok(())
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        self.conversation.save(path)?;
+        say("(saved)");
+        Ok(())
+    }
+
     /// Streams the answer to a person.
-    fn show_answer(&mut self, question: &str, out: &mut Out) -> Result<()> {
-        let report = self.answer(question, |piece| out.show_made(piece))?;
+    fn show_answer(&mut self, ask: Ask<'_>, out: &mut Out) -> Result<()> {
+        let report = self.answer(ask, |piece| out.show_made(piece))?;
         out.line("")?;
         out.flush()?;
         if report.context_full {
@@ -215,8 +258,8 @@ impl Chat {
     }
 
     /// Answers, handing each piece to `show`. An answer that is cancelled ends there.
-    fn answer(&mut self, question: &str, show: impl FnMut(&str) -> Result<()>) -> Result<Report> {
-        let made = interrupt::during(|cancel| self.make(question, cancel, show))?;
+    fn answer(&mut self, ask: Ask<'_>, show: impl FnMut(&str) -> Result<()>) -> Result<Report> {
+        let made = interrupt::during(|cancel| self.make(ask, cancel, show))?;
         let session = self.conversation.session();
         // Exact for the first question; later ones build on tokens that were computed before.
         let prompt_end = made.timings.prefill_tokens.min(session.tokens().len());
@@ -233,12 +276,12 @@ impl Chat {
 
     fn make(
         &mut self,
-        question: &str,
+        ask: Ask<'_>,
         cancel: &Cancel,
         mut show: impl FnMut(&str) -> Result<()>,
     ) -> Result<Made> {
         let bar = progress::spinner("reading");
-        let reply = self.conversation.send(question, &self.options, cancel);
+        let reply = self.begin(ask, cancel);
         bar.finish_and_clear();
         let mut reply = match reply {
             Ok(reply) => reply,
@@ -264,6 +307,30 @@ impl Chat {
         }
         Ok(made)
     }
+
+    fn begin(&mut self, ask: Ask<'_>, cancel: &Cancel) -> Result<Reply<'_>, ConversationError> {
+        match ask {
+            Ask::Say(text) => self.conversation.send(text, &self.options, cancel),
+            Ask::Edit(text) => self.conversation.edit_last(text, &self.options, cancel),
+            Ask::Again => {
+                self.n_again += 1;
+                let mut options = self.options.clone();
+                options.sampler.seed = options.sampler.seed.wrapping_add(self.n_again);
+                self.conversation.regenerate(&options, cancel)
+            }
+        }
+    }
+}
+
+/// What is to be answered.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    /// The next words.
+    Say(&'a str),
+    /// Words instead of the last.
+    Edit(&'a str),
+    /// The last words again.
+    Again,
 }
 
 /// What to do about a full context.

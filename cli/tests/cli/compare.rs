@@ -94,6 +94,8 @@ fn a_table_tells_both_programs_and_the_starts() {
         "| pp4 | ",
         " | 4000.00 (4000.00-4000.00) | -fa 1 | ",
         "| warm cache, 16 + 1 tokens | ",
+        "| start after 256 tokens | computed s | prewarmed s | ",
+        "| warm cache, 16 tokens | ",
         "of 2 rounds",
     ] {
         assert!(text.contains(wanted), "{wanted} in\n{text}");
@@ -115,6 +117,17 @@ fn starts_need_no_other_program() {
     let seconds = warm["puna_s"]["median"].as_f64().unwrap();
     assert!(seconds > 0.0 && seconds < 60.0, "{seconds}");
     assert_eq!(floats(&warm["puna"]["samples_ns"]).len(), 2);
+    let warm = &report["prewarm"][0];
+    assert_eq!(
+        (&warm["cache"], &warm["n_depth"]),
+        (&"warm".into(), &256.into())
+    );
+    for how in ["computed", "prewarmed"] {
+        assert_eq!(floats(&warm[how]["samples_ns"]).len(), 2, "{how}");
+    }
+    // 256 tokens are computed by one of the two alone.
+    let ratio = warm["ratio"]["median"].as_f64().unwrap();
+    assert!(ratio > 1.0, "{ratio}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod compare;
 mod draft;
 mod errors;
 mod fetch;
+mod keep;
 mod measures;
 mod text;
 #[cfg(unix)]
