@@ -26,6 +26,9 @@ pub struct ComputeArgs {
     /// How the KV cache stores its numbers [default: f16; with --exact f32]
     #[arg(long, value_enum, value_name = "TYPE")]
     pub kv: Option<Kv>,
+    /// Computes even if the session needs more memory than there is: slowly, or until the system ends it
+    #[arg(long)]
+    pub no_fit_check: bool,
     /// Prompt tokens that are computed together
     #[arg(short, long, value_name = "N", default_value = "512")]
     pub batch: NonZeroUsize,
@@ -104,6 +107,7 @@ impl ComputeArgs {
             cores: self.cores.clone(),
             n_batch: self.batch.get(),
             exact: self.exact,
+            check_fit: !self.no_fit_check,
         }
     }
 
@@ -118,7 +122,7 @@ impl ComputeArgs {
 #[command(next_help_heading = "Computation")]
 pub struct ContextArgs {
     /// Tokens of context; 0: all that the model was trained for [default: those, at most 4096]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, visible_alias = "n-ctx", value_name = "N")]
     pub ctx: Option<usize>,
 }
 

@@ -2,21 +2,16 @@
 //!
 //! It reads every valid GGUF file, also those with only a vocabulary and models that cannot be run here.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 
 use anyhow::Result;
 use indicatif::DecimalBytes;
-use puna_core::{
-    gguf::Value,
-    kv_cache::KvType,
-    model::{Config, Model, ModelError},
-    session::{Session, SessionOptions},
-};
+use puna_core::{gguf::Value, model::Model, plan::Plan, session::SessionOptions};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::{
-    args,
+    args::{self, Kv},
     output::{Out, shortened},
 };
 
@@ -28,8 +23,17 @@ pub struct Args {
     file: PathBuf,
     /// Tokens of context to reckon the memory for; 0: all that the model was trained for [default:
     /// those, at most 4096]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, visible_alias = "n-ctx", value_name = "N")]
     ctx: Option<usize>,
+    /// How the KV cache is to store its numbers
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "f16")]
+    kv: Kv,
+    /// Prompt tokens that are to be computed together
+    #[arg(short, long, value_name = "N", default_value = "512")]
+    batch: NonZeroUsize,
+    /// Threads that are to compute [default: one a fast core]
+    #[arg(short, long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Lists every tensor
     #[arg(long)]
     tensors: bool,
@@ -38,8 +42,6 @@ pub struct Args {
     json: bool,
 }
 
-/// The context that is reckoned with where none is given.
-const DEFAULT_N_CTX: usize = 4_096;
 /// Array elements that are shown.
 const MAX_ELEMENTS: usize = 8;
 /// Characters of a string that are shown to people.
@@ -55,8 +57,8 @@ struct Report {
     metadata: BTreeMap<String, Json>,
     tensors: Vec<Tensor>,
     types: BTreeMap<&'static str, OfType>,
-    /// `null` where the file describes no model that is known here.
-    memory: Option<Needs>,
+    /// `null` where the file cannot be run here.
+    memory: Option<Memory>,
     /// Whether `puna run` takes the file.
     runs: bool,
     /// Why not.
@@ -80,14 +82,58 @@ struct OfType {
     bytes: u64,
 }
 
+/// A session's plan.
 #[derive(Serialize)]
-struct Needs {
+struct Memory {
     n_ctx: usize,
+    kv: &'static str,
+    n_batch: usize,
+    n_threads: usize,
     /// Mapped from the file, not allocated.
     weights_bytes: u64,
-    /// `null` where the heads do not fit the type.
-    kv_bytes: BTreeMap<&'static str, Option<usize>>,
-    scratch_bytes: Option<u64>,
+    kv_bytes: u64,
+    scratch_bytes: u64,
+    /// The three together.
+    needs_bytes: u64,
+    /// What there is by the strictest limit; `null` where the system does not say.
+    has_bytes: Option<u64>,
+    /// What each limit leaves.
+    limits: Limits,
+    fits: bool,
+    largest_n_ctx: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    available_bytes: Option<u64>,
+    cgroup_bytes: Option<u64>,
+    address_space_bytes: Option<u64>,
+    data_bytes: Option<u64>,
+}
+
+impl From<Plan> for Memory {
+    fn from(plan: Plan) -> Self {
+        let (needs, device) = (plan.needs, plan.device);
+        Self {
+            n_ctx: needs.n_ctx,
+            kv: needs.kv.name(),
+            n_batch: needs.n_batch,
+            n_threads: needs.n_threads,
+            weights_bytes: needs.weights_bytes,
+            kv_bytes: needs.kv_bytes,
+            scratch_bytes: needs.scratch_bytes,
+            needs_bytes: needs.total_bytes(),
+            has_bytes: plan.has,
+            limits: Limits {
+                available_bytes: device.available_bytes,
+                cgroup_bytes: device.cgroup_bytes,
+                address_space_bytes: device.address_space_bytes,
+                data_bytes: device.data_bytes,
+            },
+            fits: plan.check().is_ok(),
+            largest_n_ctx: plan.largest_n_ctx,
+        }
+    }
 }
 
 /// Prints what is in a file.
@@ -121,23 +167,12 @@ fn report(args: &Args) -> Result<Report> {
         .map(|(key, value)| (key.to_owned(), json(value)))
         .collect();
     let (version, n_shards) = (gguf.version(), gguf.n_shards());
-    let (file_bytes, weights_bytes) = (gguf.file_bytes(), gguf.tensor_bytes());
-    let config = Config::from_gguf(&gguf);
+    let file_bytes = gguf.file_bytes();
     let model = Model::from_gguf(gguf);
-    let memory = config.ok().map(|config| {
-        let n_ctx = match args.ctx {
-            None => config.n_ctx_train.min(DEFAULT_N_CTX),
-            Some(0) => config.n_ctx_train,
-            Some(n_ctx) => n_ctx,
-        };
-        let kv = [KvType::F16, KvType::Q8_0, KvType::F32];
-        Needs {
-            n_ctx,
-            weights_bytes,
-            kv_bytes: kv.map(|kv| (kv.name(), kv.bytes(&config, n_ctx))).into(),
-            scratch_bytes: scratch_bytes(&model, n_ctx),
-        }
-    });
+    let memory = match &model {
+        Ok(model) => Some(model.plan(&options(args, model))?.into()),
+        Err(_) => None,
+    };
     let error = model.err().map(|error| error.to_string());
     Ok(Report {
         version,
@@ -153,15 +188,18 @@ fn report(args: &Args) -> Result<Report> {
     })
 }
 
-/// What a session would allocate besides its cache, with the default batch and threads.
-fn scratch_bytes(model: &Result<Model, ModelError>, n_ctx: usize) -> Option<u64> {
-    let options = SessionOptions {
-        n_ctx: Some(n_ctx),
+/// Those of the session to reckon the memory for.
+fn options(args: &Args, model: &Model) -> SessionOptions {
+    SessionOptions {
+        n_ctx: match args.ctx {
+            Some(0) => Some(model.config().n_ctx_train),
+            n_ctx => n_ctx,
+        },
+        kv: args.kv.into(),
+        n_batch: args.batch.get(),
+        n_threads: args.threads.map(NonZeroUsize::get),
         ..SessionOptions::default()
-    };
-    // The cache's memory is not touched, so this costs little.
-    let session = Session::new(model.as_ref().ok()?, &options).ok()?;
-    Some(session.memory().scratch_bytes)
+    }
 }
 
 /// A value, its long arrays cut.
@@ -229,6 +267,7 @@ fn show(report: &Report, all_tensors: bool, out: &mut Out) -> Result<()> {
         ))?;
     }
     if let Some(memory) = &report.memory {
+        out.line(&format!("\nmemory at a context of {} tokens", memory.n_ctx))?;
         show_memory(memory, out)?;
     }
     match &report.error {
@@ -237,20 +276,34 @@ fn show(report: &Report, all_tensors: bool, out: &mut Out) -> Result<()> {
     }
 }
 
-fn show_memory(memory: &Needs, out: &mut Out) -> Result<()> {
-    let weights = DecimalBytes(memory.weights_bytes);
-    out.line(&format!("\nmemory at a context of {} tokens", memory.n_ctx))?;
-    out.line(&format!("  weights      {weights} (mapped from the file)"))?;
-    for (kv, bytes) in &memory.kv_bytes {
-        let size = match bytes {
-            Some(bytes) => DecimalBytes(*bytes as u64).to_string(),
-            None => "does not fit this model's heads".to_owned(),
-        };
-        out.line(&format!("  cache {kv:<6} {size}"))?;
+fn show_memory(memory: &Memory, out: &mut Out) -> Result<()> {
+    let mut row = |name: &str, bytes: u64, note: &str| {
+        let bytes = DecimalBytes(bytes).to_string();
+        let line = format!("  {name:<12} {bytes:>10}  {note}");
+        out.line(line.trim_end())
+    };
+    row("weights", memory.weights_bytes, "mapped from the file")?;
+    row(
+        &format!("cache {}", memory.kv),
+        memory.kv_bytes,
+        "when full",
+    )?;
+    row("buffers", memory.scratch_bytes, "")?;
+    row("needed", memory.needs_bytes, "")?;
+    if let Some(bytes) = memory.has_bytes {
+        row(
+            "there is",
+            bytes,
+            if memory.fits {
+                "it fits"
+            } else {
+                "it does not fit"
+            },
+        )?;
     }
-    match memory.scratch_bytes {
-        Some(bytes) => out.line(&format!("  buffers      {}", DecimalBytes(bytes))),
-        None => Ok(()),
+    match memory.largest_n_ctx {
+        Some(n) => out.line(&format!("  a context of up to {n} tokens fits")),
+        None => out.line("  not even a context of one token fits"),
     }
 }
 

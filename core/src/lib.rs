@@ -8,6 +8,7 @@
 pub mod cancel;
 pub mod chat;
 pub mod conversation;
+pub mod device;
 pub mod draft;
 pub mod embed;
 pub mod generate;
@@ -20,6 +21,7 @@ pub mod gguf;
 pub mod kv_cache;
 pub mod model;
 pub mod placement;
+pub mod plan;
 pub mod pool;
 pub mod sampler;
 pub mod saved;

@@ -65,6 +65,18 @@ impl ActType {
             _ => QK,
         }
     }
+
+    /// Lengths of `qs`, `d`, `s`, `sums` and `tiles` of `n` vectors of `k`.
+    const fn lengths(self, n: usize, k: usize) -> [usize; 5] {
+        let total = n * k;
+        let (d, sums) = (total / self.block_len(), total / self.sum_len());
+        match self {
+            Self::F32 => [0; 5],
+            Self::Q8_0 | Self::Q8_K => [total, d, 0, sums, 0],
+            Self::Q8_1 => [total, d, total / QK, sums, 0],
+            Self::BF16 => [0, 0, 0, 0, self.lines(n, k)],
+        }
+    }
 }
 
 /// One vector of `k` activations, borrowed.
@@ -274,24 +286,25 @@ impl Activations {
     /// Makes room for `n` vectors of `k` in form `ty`, so that later uses up to this size allocate
     /// nothing.
     pub fn reserve(&mut self, ty: ActType, n: usize, k: usize) {
-        let grow = |len: usize, have: usize| if len > have { len } else { have };
-        if ty == ActType::F32 {
-            return;
+        let [qs, d, s, sums, tiles] = ty.lengths(n, k);
+        self.qs.resize(qs.max(self.qs.len()), 0);
+        self.d.resize(d.max(self.d.len()), 0.0);
+        self.s.resize(s.max(self.s.len()), 0.0);
+        self.sums.resize(sums.max(self.sums.len()), 0);
+        self.tiles.resize(tiles.max(self.tiles.len()), Line::ZERO);
+    }
+
+    /// Bytes that are held once room for `n` vectors of `k` was [reserved](Self::reserve) in each of `forms`.
+    #[must_use]
+    pub fn bytes_for(forms: &[ActType], n: usize, k: usize) -> usize {
+        let mut most = [0; 5];
+        for form in forms {
+            for (most, len) in most.iter_mut().zip(form.lengths(n, k)) {
+                *most = len.max(*most);
+            }
         }
-        if ty == ActType::BF16 {
-            let lines = grow(ty.lines(n, k), self.tiles.len());
-            self.tiles.resize(lines, Line::ZERO);
-            return;
-        }
-        let total = n * k;
-        self.qs.resize(grow(total, self.qs.len()), 0);
-        self.d
-            .resize(grow(total / ty.block_len(), self.d.len()), 0.0);
-        self.sums
-            .resize(grow(total / ty.sum_len(), self.sums.len()), 0);
-        if ty == ActType::Q8_1 {
-            self.s.resize(grow(total / QK, self.s.len()), 0.0);
-        }
+        let [qs, d, s, sums, tiles] = most;
+        qs + 4 * (d + s) + 2 * sums + size_of::<Line>() * tiles
     }
 
     /// Bytes held.

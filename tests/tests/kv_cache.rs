@@ -10,7 +10,6 @@ use puna_core::{
     cancel::Cancel,
     kv_cache::KvType,
     model::Model,
-    placement::Cores,
     session::{Session, SessionError, SessionOptions},
     tokenizer::TokenId,
 };
@@ -55,9 +54,8 @@ fn session(model: &Model, kv: KvType, n_batch: usize, n_threads: usize) -> Sessi
         n_ctx: Some(512),
         kv,
         n_threads: Some(n_threads),
-        cores: Cores::Fast,
         n_batch,
-        exact: false,
+        ..SessionOptions::default()
     };
     Session::new(model, &options).unwrap()
 }

@@ -129,11 +129,23 @@ fn inspect_tells_tensors_types_and_memory() {
     assert_eq!(report["metadata"]["tokenizer.ggml.tokens"]["len"], 49_152);
     // 30 layers, 3 heads of 64, 1024 tokens, keys and values.
     let numbers = 30 * 3 * 64 * 1024 * 2;
-    let kv = &report["memory"]["kv_bytes"];
-    assert_eq!(kv["f16"], numbers * 2);
-    assert_eq!(kv["f32"], numbers * 4);
-    assert_eq!(kv["q8_0"], numbers / 32 * 34);
-    assert!(report["memory"]["scratch_bytes"].as_u64() > Some(0));
+    let memory = &report["memory"];
+    assert_eq!(
+        (&memory["kv"], &memory["kv_bytes"]),
+        (&"f16".into(), &(numbers * 2).into())
+    );
+    let parts = ["weights_bytes", "kv_bytes", "scratch_bytes"];
+    let parts = parts.map(|part| memory[part].as_u64().unwrap());
+    assert!(parts.iter().all(|bytes| *bytes > 0), "{memory}");
+    assert_eq!(memory["needs_bytes"], parts.iter().sum::<u64>());
+    assert_eq!(memory["fits"], true, "{memory}");
+    assert_eq!(memory["largest_n_ctx"], 8_192, "{memory}");
+    for (kv, bytes) in [("f32", numbers * 4), ("q8_0", numbers / 32 * 34)] {
+        let mut inspect = puna();
+        inspect.arg("inspect").arg(crate::common::model());
+        let report = json(inspect.args(["--n-ctx", "1024", "--kv", kv]));
+        assert_eq!(report["memory"]["kv_bytes"], bytes);
+    }
     let text = stdout(
         puna()
             .arg("inspect")

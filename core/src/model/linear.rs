@@ -283,7 +283,6 @@ impl Machine<'_> {
         let x = ActRows::from_f32(x, k);
         let mut worker = lock(&self.workers[worker]);
         let weights = &mut worker.weights;
-        weights.resize(EXACT_ROWS * k, 0.0);
         for first in rows.clone().step_by(EXACT_ROWS) {
             let some = first..(first + EXACT_ROWS).min(rows.end);
             let mut tile = tile.columns(first - rows.start, some.len());

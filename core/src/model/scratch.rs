@@ -19,7 +19,6 @@ pub(crate) struct Scratch {
     pub buffers: Buffers,
     /// One a thread.
     pub workers: Vec<Mutex<Worker>>,
-    n_batch: usize,
 }
 
 /// Buffers for batches of up to `n_batch` tokens. Shapes are row-major.
@@ -106,25 +105,88 @@ pub(super) fn query_tokens(n_group: usize) -> usize {
     (QUERY_ROWS / n_group).max(1)
 }
 
-impl Scratch {
-    /// `forms` are the activation forms that the model's matrices take, `query_forms` those that keys take.
-    pub fn new(
-        c: &Config,
-        (n_ctx, n_batch, n_threads): (usize, usize, usize),
-        forms: &[ActType],
-        query_forms: &[ActType],
-    ) -> Self {
-        let zeros = |n: usize| vec![0.0; n_batch * n];
-        let mut acts = ActSet::default();
-        let widest = c.n_embd.max(c.n_ff).max(c.n_embd_q());
-        for &ty in forms {
-            acts.get_mut(ty)
-                .reserve(ty, n_batch, widest.next_multiple_of(ty.block_len()));
+/// What the lengths of the buffers depend on, besides the model's shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizes {
+    /// Tokens that the cache holds.
+    pub n_ctx: usize,
+    /// Tokens a batch may have.
+    pub n_batch: usize,
+    /// Threads that compute.
+    pub n_threads: usize,
+    /// The activation forms that the model's matrices take.
+    pub forms: Vec<ActType>,
+    /// Those that keys take.
+    pub query_forms: Vec<ActType>,
+    /// Whether weights are dequantized.
+    pub exact: bool,
+}
+
+impl Sizes {
+    /// Bytes that [`Scratch::new`] allocates; the largest number where that is beyond any memory.
+    pub fn bytes(&self, c: &Config) -> u64 {
+        let rows = query_rows(c);
+        let batch = (self.n_batch as u64).saturating_mul(widths(c).iter().sum::<usize>() as u64);
+        let floats = batch.saturating_add(self.parts(c) as u64);
+        let acts =
+            |form: &ActType| Activations::bytes_for(&[*form], self.n_batch, widest(c, *form));
+        let acts: usize = self.forms.iter().map(acts).sum();
+        let worker = 4 * (rows * KV_CHUNK + rows * c.head_dim + c.head_dim + self.weights(c))
+            + rows * (size_of::<Running>() + size_of::<[f32; 2]>() + size_of::<usize>())
+            + Activations::bytes_for(&self.query_forms, rows, c.head_dim);
+        let workers = (self.n_threads as u64).saturating_mul(worker as u64);
+        floats
+            .saturating_mul(4)
+            .saturating_add(acts as u64)
+            .saturating_add(workers)
+    }
+
+    /// Floats of [`Buffers::parts`].
+    fn parts(&self, c: &Config) -> usize {
+        self.n_ctx.div_ceil(KV_CHUNK) * c.n_head * (c.head_dim + 2)
+    }
+
+    /// Floats of [`Worker::weights`].
+    fn weights(&self, c: &Config) -> usize {
+        if self.exact {
+            EXACT_ROWS * c.n_embd.max(c.n_ff).max(c.n_embd_q())
+        } else {
+            0
         }
-        let rows = query_tokens(c.n_group()) * c.n_group();
+    }
+}
+
+/// Floats a token in each buffer of [`Buffers`] from `x` to `sin`, in their order.
+fn widths(c: &Config) -> [usize; 10] {
+    let (q, kv, pairs) = (c.n_embd_q(), c.n_embd_kv(), c.rope_dim / 2);
+    [
+        c.n_embd, c.n_embd, q, q, kv, kv, c.n_ff, c.n_ff, pairs, pairs,
+    ]
+}
+
+/// The widest vector that meets a matrix, in whole blocks of `form`.
+fn widest(c: &Config, form: ActType) -> usize {
+    let widest = c.n_embd.max(c.n_ff).max(c.n_embd_q());
+    widest.next_multiple_of(form.block_len())
+}
+
+/// Rows of queries that an attention task takes at most.
+fn query_rows(c: &Config) -> usize {
+    query_tokens(c.n_group()) * c.n_group()
+}
+
+impl Scratch {
+    /// Buffers of these sizes.
+    pub fn new(c: &Config, sizes: &Sizes) -> Self {
+        let rows = query_rows(c);
+        let mut acts = ActSet::default();
+        for &form in &sizes.forms {
+            acts.get_mut(form)
+                .reserve(form, sizes.n_batch, widest(c, form));
+        }
         let worker = || {
             let mut queries = Activations::default();
-            for &form in query_forms {
+            for &form in &sizes.query_forms {
                 queries.reserve(form, rows, c.head_dim);
             }
             Worker {
@@ -135,38 +197,39 @@ impl Scratch {
                 seen: vec![0; rows],
                 queries,
                 head: vec![0.0; c.head_dim],
-                weights: Vec::new(),
+                weights: vec![0.0; sizes.weights(c)],
             }
         };
+        let [x, h, q, q_by_head, k, v, gate, up, cos, sin] =
+            widths(c).map(|width| vec![0.0; sizes.n_batch * width]);
         let buffers = Buffers {
-            x: zeros(c.n_embd),
-            h: zeros(c.n_embd),
-            q: zeros(c.n_embd_q()),
-            q_by_head: zeros(c.n_embd_q()),
-            k: zeros(c.n_embd_kv()),
-            v: zeros(c.n_embd_kv()),
-            gate: zeros(c.n_ff),
-            up: zeros(c.n_ff),
-            cos: zeros(c.rope_dim / 2),
-            sin: zeros(c.rope_dim / 2),
-            parts: vec![0.0; n_ctx.div_ceil(KV_CHUNK) * c.n_head * (c.head_dim + 2)],
+            x,
+            h,
+            q,
+            q_by_head,
+            k,
+            v,
+            gate,
+            up,
+            cos,
+            sin,
+            parts: vec![0.0; sizes.parts(c)],
             acts,
         };
         Self {
             buffers,
-            workers: (0..n_threads).map(|_| Mutex::new(worker())).collect(),
-            n_batch,
+            workers: (0..sizes.n_threads).map(|_| Mutex::new(worker())).collect(),
         }
     }
+}
 
-    /// Tokens a batch may have.
-    pub const fn n_batch(&self) -> usize {
-        self.n_batch
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        let b = &self.buffers;
+    /// Bytes that are really there.
+    fn held(scratch: &Scratch) -> usize {
+        let b = &scratch.buffers;
         let floats = [
             &b.x,
             &b.h,
@@ -181,17 +244,52 @@ impl Scratch {
             &b.parts,
         ];
         let worker = |w: &Mutex<Worker>| {
-            let w = w.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            4 * (w.scores.len() + w.mixed.len() + 4 * w.running.len() + w.head.len())
+            let w = w.lock().unwrap();
+            4 * (w.scores.capacity() + w.mixed.capacity() + w.head.capacity())
+                + 4 * w.weights.capacity()
+                + size_of_val(w.running.as_slice())
+                + size_of_val(w.ends.as_slice())
                 + size_of_val(w.seen.as_slice())
                 + w.queries.bytes()
-                + 4 * w.weights.len()
         };
-        floats.iter().map(|v| 4 * v.len()).sum::<usize>()
+        floats.iter().map(|v| 4 * v.capacity()).sum::<usize>()
             + b.acts.q8_0.bytes()
             + b.acts.q8_1.bytes()
             + b.acts.q8_k.bytes()
             + b.acts.bf16.bytes()
-            + self.workers.iter().map(worker).sum::<usize>()
+            + scratch.workers.iter().map(worker).sum::<usize>()
+    }
+
+    #[test]
+    fn as_many_bytes_are_allocated_as_were_planned() {
+        let c = Config {
+            n_ctx_train: 4_096,
+            n_embd: 96,
+            n_layer: 2,
+            n_head: 6,
+            n_head_kv: 3,
+            head_dim: 32,
+            n_ff: 300,
+            n_vocab: 100,
+            rope_dim: 30,
+            rope_base: 1e4,
+            rope_scale: 1.0,
+            rms_eps: 1e-5,
+        };
+        let forms = [ActType::Q8_0, ActType::Q8_1, ActType::Q8_K, ActType::BF16];
+        for n in 0..=forms.len() {
+            for (exact, n_ctx, n_batch) in [(false, 1, 1), (true, 257, 33), (false, 4_096, 512)] {
+                let sizes = Sizes {
+                    n_ctx,
+                    n_batch,
+                    n_threads: 1 + n,
+                    forms: forms[..n].to_vec(),
+                    query_forms: forms[..n.min(2)].to_vec(),
+                    exact,
+                };
+                let scratch = Scratch::new(&c, &sizes);
+                assert_eq!(sizes.bytes(&c), held(&scratch) as u64, "{sizes:?}");
+            }
+        }
     }
 }

@@ -65,7 +65,7 @@ impl Session {
         }
         let room = self.n_ctx().saturating_sub(self.tokens.len() + 1);
         let n = guesses.len().min(MAX_GUESSES).min(room);
-        let guesses = &guesses[..n.min(self.scratch.n_batch() - 1)];
+        let guesses = &guesses[..n.min(self.sizes.n_batch - 1)];
         if guesses.is_empty() {
             self.prefill(&[token], cancel)?;
             return Ok(&self.logits);

@@ -96,7 +96,7 @@ impl Session {
         self.kv
             .make_room(used..used + tokens.len())
             .map_err(|NoRoom { bytes }| SessionError::NoMemory { bytes })?;
-        let n_batch = self.scratch.n_batch();
+        let n_batch = self.sizes.n_batch;
         let _visit = self.pool.visit();
         // One token after the other is alike; prompts are not.
         let _step = (tokens.len() == 1).then(|| self.pool.step());

@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use crate::model::forward::Cancelled;
+use crate::{model::forward::Cancelled, plan::DoesNotFit};
 
 /// Why a session cannot go on. Whatever the error, the session is as it was before the call.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum SessionError {
         /// Width of a head.
         head_dim: usize,
     },
+    /// It needs more memory than this device has.
+    #[error("session: {0}")]
+    DoesNotFit(#[from] DoesNotFit),
     /// The system has no room for the cache.
     #[error("session: no memory for a cache of {bytes} bytes")]
     NoMemory {

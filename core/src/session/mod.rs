@@ -9,23 +9,26 @@ mod save;
 
 use std::sync::Arc;
 
-use puna_kernels::Kernels;
-
 pub use ahead::MAX_GUESSES;
 pub use error::SessionError;
 pub use options::{Memory, SessionOptions};
 pub(crate) use save::Extras;
 
-use self::{ahead::Ahead, options::DEFAULT_N_CTX};
+use self::ahead::Ahead;
 use crate::{
     cancel::Cancel,
+    device::Device,
     ggml,
     kv_cache::KvCache,
-    model::{Backend, Model, scratch::Scratch},
+    model::{
+        Backend, Model,
+        scratch::{Scratch, Sizes},
+    },
     placement::Placement,
+    plan::{self, Demand},
     pool::Pool,
     tokenizer::TokenId,
-    topology::{self, Topology},
+    topology::Topology,
 };
 
 /// One sequence of tokens on a model.
@@ -38,6 +41,7 @@ pub struct Session {
     engine: Option<ggml::Engine>,
     kv: KvCache,
     scratch: Scratch,
+    sizes: Sizes,
     tokens: Vec<TokenId>,
     logits: Vec<f32>,
     /// Where logits are computed: they only become the session's once all went well.
@@ -51,46 +55,26 @@ impl Session {
     /// An empty session.
     ///
     /// # Errors
-    /// [`SessionError::Context`], [`SessionError::KvType`], [`SessionError::NoMemory`] or
-    /// [`SessionError::Threads`].
+    /// [`SessionError::Context`], [`SessionError::KvType`], [`SessionError::DoesNotFit`],
+    /// [`SessionError::NoMemory`] or [`SessionError::Threads`].
     pub fn new(model: &Model, options: &SessionOptions) -> Result<Self, SessionError> {
-        let c = model.config();
-        let wanted = options.n_ctx.unwrap_or(c.n_ctx_train.min(DEFAULT_N_CTX));
-        if wanted == 0 || wanted > c.n_ctx_train {
-            return Err(SessionError::Context {
-                wanted,
-                n_ctx_train: c.n_ctx_train,
-            });
+        let demand = Demand::new(model, options)?;
+        if options.check_fit {
+            demand.plan(model, Device::of_this_machine()).check()?;
         }
-        let ty = options.kv.weight_type();
-        if !c.head_dim.is_multiple_of(ty.block_len()) {
-            let kv = options.kv.name();
-            return Err(SessionError::KvType {
-                kv,
-                head_dim: c.head_dim,
-            });
-        }
-        let n_threads = options
-            .n_threads
-            .unwrap_or_else(|| topology::default_threads(&options.cores))
-            .max(1);
+        let Demand { model, kv, sizes } = demand;
+        let (c, n_ctx, n_threads) = (model.config(), sizes.n_ctx, sizes.n_threads);
         let cores = options.cores.to_ask(&Topology::of_this_machine());
-        let bytes = options.kv.bytes(c, wanted).unwrap_or(usize::MAX);
-        let kv = KvCache::new(options.kv, c, wanted).ok_or(SessionError::NoMemory { bytes })?;
+        let bytes = kv.bytes(c, n_ctx).unwrap_or(usize::MAX);
+        let kv = KvCache::new(kv, c, n_ctx).ok_or(SessionError::NoMemory { bytes })?;
         let mut tokens = Vec::new();
         tokens
-            .try_reserve_exact(wanted)
+            .try_reserve_exact(n_ctx)
             .map_err(|_| SessionError::NoMemory { bytes })?;
-        let model = if options.exact && !model.kernels().is_exact() {
-            model.clone().with_kernels(Kernels::best_exact())
-        } else {
-            model.clone()
-        };
         let pool = Pool::on(n_threads, cores)
             .map_err(|source| SessionError::Threads { n_threads, source })?;
-        let n_batch = options.n_batch.clamp(1, wanted);
         let (pool, exact) = (Arc::new(pool), options.exact);
-        Ok(Self::assemble(model, pool, kv, tokens, n_batch, exact))
+        Ok(Self::assemble(model, pool, kv, tokens, sizes, exact))
     }
 
     /// A session that has computed nothing itself: its logits are zeros.
@@ -99,22 +83,17 @@ impl Session {
         pool: Arc<Pool>,
         kv: KvCache,
         tokens: Vec<TokenId>,
-        n_batch: usize,
+        sizes: Sizes,
         exact: bool,
     ) -> Self {
-        let (c, n_threads) = (model.config(), pool.n_threads());
-        let forms = if exact {
-            Vec::new()
-        } else {
-            model.activation_forms()
-        };
-        let query_forms = model.kernels().act_types(kv.ty().weight_type(), c.head_dim);
+        let c = model.config();
         let by_ggml = model.backend() == Backend::Ggml && !exact;
         Self {
+            engine: by_ggml.then(|| ggml::Engine::new(pool.n_threads())),
             pool,
-            engine: by_ggml.then(|| ggml::Engine::new(n_threads)),
-            scratch: Scratch::new(c, (kv.n_ctx(), n_batch, n_threads), &forms, &query_forms),
             kv,
+            scratch: Scratch::new(c, &sizes),
+            sizes,
             tokens,
             logits: vec![0.0; c.n_vocab],
             next_logits: vec![0.0; c.n_vocab],
@@ -138,7 +117,7 @@ impl Session {
             Arc::clone(&self.pool),
             self.kv.share(),
             tokens,
-            self.scratch.n_batch(),
+            self.sizes.clone(),
             self.exact,
         );
         Self {
@@ -202,8 +181,8 @@ impl Session {
             weights_bytes: self.model.gguf().tensor_bytes(),
             rearranged_bytes: self.model.rearranged_bytes(),
             kv_bytes: self.kv.bytes() as u64,
-            scratch_bytes: (self.scratch.bytes() + 8 * self.logits.len() + self.ahead.bytes())
-                as u64,
+            scratch_bytes: plan::scratch_bytes(self.model.config(), &self.sizes)
+                + self.ahead.bytes() as u64,
         }
     }
 

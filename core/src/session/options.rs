@@ -31,6 +31,9 @@ pub struct SessionOptions {
     /// Dequantized weights and `f32` activations: slow, for checking. The products are then ours, whatever
     /// the model's backend.
     pub exact: bool,
+    /// Refuses a session that [`Model::plan`](crate::model::Model::plan) says does not fit this device. `false`:
+    /// it is made wherever the system gives the memory, though it may be slow, or the system may end the process.
+    pub check_fit: bool,
 }
 
 impl Default for SessionOptions {
@@ -42,9 +45,7 @@ impl Default for SessionOptions {
             cores: Cores::Fast,
             n_batch: 512,
             exact: false,
+            check_fit: true,
         }
     }
 }
-
-/// The context that is taken where none is asked for, if the model was trained for as much.
-pub(super) const DEFAULT_N_CTX: usize = 4_096;
