@@ -1,10 +1,11 @@
 //! Arguments that several commands share: which model, and how it computes.
 
-use std::{num::NonZeroUsize, path::Path, str::FromStr};
+use std::{num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
 
 use anyhow::Result;
 use clap::ValueEnum;
 use puna_core::{
+    cancel::Cancel,
     gguf::Gguf,
     kv_cache::KvType,
     model::{self, Model, ModelOptions},
@@ -115,6 +116,31 @@ impl ComputeArgs {
     pub fn session(&self, model: &Model, n_ctx: Option<usize>) -> Result<Session> {
         Ok(Session::new(model, &self.options(n_ctx))?)
     }
+}
+
+/// How long an answer may take.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Computation")]
+pub struct DeadlineArgs {
+    /// Ends an answer that many seconds after its question, wherever it is then; the exit code is then 124
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    deadline: Option<Duration>,
+}
+
+impl DeadlineArgs {
+    /// `cancel`, with the deadline of an answer that begins now.
+    pub fn limit(&self, cancel: &Cancel) -> Cancel {
+        match self.deadline {
+            Some(after) => cancel.with_timeout(after),
+            None => cancel.clone(),
+        }
+    }
+}
+
+/// A time such as `2` or `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "no number".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 /// The context of a session that makes text.

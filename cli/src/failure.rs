@@ -16,6 +16,14 @@ pub struct Usage(pub String);
 #[error("stdout is closed")]
 pub struct StdoutClosed;
 
+/// An answer was cut off by `--deadline`; what there was of it has been shown.
+#[derive(Debug, thiserror::Error)]
+#[error("the deadline has passed before the answer was whole")]
+pub struct DeadlinePassed;
+
+/// The exit code of an answer that its deadline ended, by the custom of timeout(1).
+const DEADLINE_EXIT_CODE: u8 = 124;
+
 /// Says what went wrong, if anything did.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<StdoutClosed>() {
@@ -27,7 +35,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
             .exit();
     }
     say(&format!("error: {}", one_line(error)));
-    ExitCode::FAILURE
+    if error.is::<DeadlinePassed>() {
+        ExitCode::from(DEADLINE_EXIT_CODE)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The error and its causes, those left out that the text before them already tells.

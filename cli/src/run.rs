@@ -9,20 +9,21 @@ use anyhow::Result;
 use puna_core::{
     cancel::Cancel,
     generate::{GenerateError, GenerateOptions, Generator},
-    session::{Session, SessionError},
+    session::Session,
     tokenizer::TokenId,
 };
 use serde::Serialize;
 
 use crate::{
-    args::{ComputeArgs, ContextArgs, numbers},
+    args::{ComputeArgs, ContextArgs, DeadlineArgs, numbers},
     draft::DraftArgs,
+    failure::DeadlinePassed,
     interrupt,
     output::{Out, say},
     progress,
     prompt::{PromptArgs, SpecialArgs},
     sampling::{Defaults, SamplingArgs},
-    stats::{self, Memory, Timings},
+    stats::{self, End, Memory, Timings},
 };
 
 /// llama.cpp's.
@@ -50,6 +51,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     context: ContextArgs,
+    #[command(flatten)]
+    deadline: DeadlineArgs,
     #[command(flatten)]
     compute: ComputeArgs,
     #[command(flatten)]
@@ -85,7 +88,8 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     interrupt::install()?;
     let mut text = String::new();
     let made = interrupt::during(|cancel| {
-        generate(&mut session, &prompt, &options, cancel, |piece| {
+        let cancel = args.deadline.limit(cancel);
+        generate(&mut session, &prompt, &options, &cancel, |piece| {
             text.push_str(piece);
             if args.json {
                 Ok(())
@@ -97,31 +101,35 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let timings = Timings::new(load, &made.timings);
     let memory = Memory::from(&session);
     if args.json {
-        return out.json(&Report {
+        out.json(&Report {
             prompt_tokens: numbers(&prompt),
             tokens: numbers(&made.tokens),
             text,
-            stop: made.stop,
+            stop: made.end.name(),
             timings,
             memory,
-        });
+        })?;
+    } else {
+        out.line("")?;
+        if verbose {
+            say(&stats::line(&timings, &memory));
+        }
     }
-    out.line("")?;
-    if verbose {
-        say(&stats::line(&timings, &memory));
+    match made.end {
+        End::Deadline => Err(DeadlinePassed.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A text that is done.
 struct Made {
     tokens: Vec<TokenId>,
-    stop: &'static str,
+    end: End,
     timings: puna_core::generate::Timings,
 }
 
 /// Computes `prompt` and hands the text that follows to `show`, piece by piece; what there is, when it
-/// is cancelled.
+/// is stopped.
 fn generate(
     session: &mut Session,
     prompt: &[TokenId],
@@ -135,22 +143,23 @@ fn generate(
     bar.finish_and_clear();
     let (n_computed, took) = match prefill {
         Ok(()) => (prompt.len(), started.elapsed()),
-        Err(SessionError::Cancelled) => (0, Duration::ZERO),
+        Err(error) if error.is_stop() => (0, Duration::ZERO),
         Err(error) => return Err(error.into()),
     };
     let mut generator = Generator::new(session, options, true)?;
     generator.note_prefill(n_computed, took);
     log::info!("read {n_computed} tokens in {took:.1?}");
-    loop {
+    let end = loop {
         match generator.step(session, cancel) {
             Ok(Some(piece)) => show(&piece)?,
-            Ok(None) | Err(GenerateError::Session(SessionError::Cancelled)) => break,
+            Ok(None) => break generator.stop_reason().map_or(End::Cancelled, End::Made),
+            Err(GenerateError::Session(error)) => break End::of(error)?,
             Err(error) => return Err(error.into()),
         }
-    }
+    };
     Ok(Made {
         tokens: generator.tokens().to_vec(),
-        stop: stats::stop(generator.stop_reason()),
+        end,
         timings: generator.timings(),
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::DecimalBytes;
 use puna_core::{
     generate::{self, StopReason},
-    session::Session,
+    session::{Session, SessionError},
 };
 use serde::Serialize;
 
@@ -70,13 +70,37 @@ impl From<&Session> for Memory {
     }
 }
 
-/// Why a text ended, for programs: `"eos"`, `"length"`, which a full context is too, `"stop_string"`, or
-/// `"cancelled"` where it has no other end.
-pub fn stop(reason: Option<StopReason>) -> &'static str {
-    match reason {
-        Some(StopReason::ContextFull) => StopReason::Length.name(),
-        Some(reason) => reason.name(),
-        None => "cancelled",
+/// How a text ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// By itself.
+    Made(StopReason),
+    /// By Ctrl-C.
+    #[default]
+    Cancelled,
+    /// By `--deadline`.
+    Deadline,
+}
+
+impl End {
+    /// Its name, for programs: `"eos"`, `"length"`, which a full context is too, `"stop_string"`, `"cancelled"` or
+    /// `"deadline"`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Made(StopReason::ContextFull) => StopReason::Length.name(),
+            Self::Made(reason) => reason.name(),
+            Self::Cancelled => "cancelled",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    /// That of a text which `error` stopped; the error itself where it is no stop.
+    pub fn of(error: SessionError) -> Result<Self, SessionError> {
+        match error {
+            SessionError::Cancelled => Ok(Self::Cancelled),
+            SessionError::DeadlineExceeded => Ok(Self::Deadline),
+            other => Err(other),
+        }
     }
 }
 

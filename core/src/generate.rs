@@ -183,7 +183,8 @@ impl Generator {
     /// The text comes in whole characters, and never holds the beginning of a stop string.
     ///
     /// # Errors
-    /// [`GenerateError`]; the generator can be asked again after [`SessionError::Cancelled`].
+    /// [`GenerateError`]; the generator can be asked again after [`SessionError::Cancelled`] and
+    /// [`SessionError::DeadlineExceeded`].
     pub fn step(
         &mut self,
         session: &mut Session,
@@ -195,9 +196,7 @@ impl Generator {
         if self.tokens.len() >= self.max_tokens {
             return Ok(Some(self.finish(StopReason::Length)));
         }
-        if cancel.is_cancelled() {
-            return Err(SessionError::Cancelled.into());
-        }
+        cancel.check().map_err(SessionError::from)?;
         let start = Instant::now();
         if let Some(token) = self.pending {
             if session.tokens().len() == session.n_ctx() {

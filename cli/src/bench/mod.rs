@@ -10,8 +10,10 @@
 //! the first token ([`start`]), every sample is a process of its own.
 
 mod cache;
+mod cancel;
 mod draft;
 mod llama;
+mod memory;
 mod ours;
 mod prewarm;
 mod process;
@@ -75,6 +77,12 @@ pub struct Args {
     /// after 256 tokens, computed or kept on disk
     #[arg(long, conflicts_with = "no_warmup")]
     start: bool,
+    /// Measures how soon a cancel ends each test, -r times at moments spread over it
+    #[arg(long, conflicts_with_all = ["compare", "start", "no_warmup", "draft"])]
+    cancel: bool,
+    /// Measures the peak memory of a process that fills a context of -p tokens
+    #[arg(long, conflicts_with_all = ["compare", "start", "no_warmup", "draft", "cancel"])]
+    memory: bool,
     /// Where the tokens of the depth are kept: restored if the file is there, else saved to it
     #[arg(long, value_name = "FILE", hide = true)]
     prewarmed: Option<PathBuf>,
@@ -103,7 +111,11 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
     if plan.is_empty() && !args.start {
         return Err(Usage("nothing to measure: -p and -n are 0".to_owned()).into());
     }
-    if args.compare.is_some() || args.start {
+    if args.memory {
+        memory::run(args, out)
+    } else if args.cancel {
+        cancel::run(args, &plan, out)
+    } else if args.compare.is_some() || args.start {
         rounds::run(args, &plan, out)
     } else {
         alone(args, &plan, out)

@@ -64,8 +64,13 @@ impl<'a> Ours<'a> {
         process::run(NAME, &self.args.model, &mut command, tests)
     }
 
+    /// This program's file.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The arguments that say how to compute, as they were given.
-    fn compute(&self) -> Vec<OsString> {
+    pub fn compute(&self) -> Vec<OsString> {
         let compute = &self.args.compute;
         let mut given = vec![format!("--batch={}", compute.batch)];
         given.extend(compute.threads.map(|n| format!("--threads={n}")));

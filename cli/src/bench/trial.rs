@@ -94,7 +94,7 @@ pub fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) 
     if !args.no_warmup {
         // As llama-bench warms up: the whole prompt, but only one token.
         let tokens = tokens.take(test.n_prompt + test.n_gen.min(1));
-        compute(&mut session, &tokens, test)?;
+        compute(&mut session, &tokens, test, &Cancel::new())?;
         done();
     }
     let mut samples_ns = Vec::new();
@@ -102,7 +102,7 @@ pub fn measure(args: &Args, model: &Model, test: &Test, mut done: impl FnMut()) 
         session.truncate(test.n_depth);
         let tokens = tokens.take(n);
         let started = Instant::now();
-        compute(&mut session, &tokens, test)?;
+        compute(&mut session, &tokens, test, &Cancel::new())?;
         samples_ns.push(u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
         done();
     }
@@ -158,31 +158,37 @@ fn at_depth(args: &Args, model: &Model, test: &Test, tokens: &mut RandomTokens) 
 }
 
 /// All `tokens` at once, or one by one where the test makes tokens.
-fn compute(session: &mut Session, tokens: &[TokenId], test: &Test) -> Result<(), SessionError> {
-    let cancel = Cancel::new();
+pub fn compute(
+    session: &mut Session,
+    tokens: &[TokenId],
+    test: &Test,
+    cancel: &Cancel,
+) -> Result<(), SessionError> {
     if test.n_gen == 0 {
-        return session.prefill(tokens, &cancel);
+        return session.prefill(tokens, cancel);
     }
     tokens
         .iter()
-        .try_for_each(|&token| session.decode(token, &cancel).map(|_| ()))
+        .try_for_each(|&token| session.decode(token, cancel).map(|_| ()))
 }
 
 /// Tokens that nothing can be learned from, the same at every run.
-struct RandomTokens {
+pub struct RandomTokens {
     rng: Pcg32,
     n_vocab: u32,
 }
 
 impl RandomTokens {
-    fn new(model: &Model) -> Self {
+    /// For a model's vocabulary.
+    pub fn new(model: &Model) -> Self {
         Self {
             rng: Pcg32::new(0),
             n_vocab: u32::try_from(model.config().n_vocab).unwrap_or(u32::MAX),
         }
     }
 
-    fn take(&mut self, n: usize) -> Vec<TokenId> {
+    /// The next `n`.
+    pub fn take(&mut self, n: usize) -> Vec<TokenId> {
         (0..n)
             .map(|_| TokenId(self.rng.next_u32() % self.n_vocab))
             .collect()

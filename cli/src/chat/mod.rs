@@ -20,15 +20,15 @@ use serde::Serialize;
 
 use self::keep::KeepArgs;
 use crate::{
-    args::{ComputeArgs, ContextArgs, numbers},
+    args::{ComputeArgs, ContextArgs, DeadlineArgs, numbers},
     draft::DraftArgs,
     editor::{Line, LineEditor},
-    failure::{self, StdoutClosed, Usage},
+    failure::{self, DeadlinePassed, StdoutClosed, Usage},
     fetch, interrupt,
     output::{Out, say, shortened},
     progress, prompt,
     sampling::{Defaults, SamplingArgs},
-    stats::{self, Memory, Timings},
+    stats::{self, End, Memory, Timings},
 };
 
 /// Arguments of `puna chat`.
@@ -55,6 +55,8 @@ pub struct Args {
     keep: KeepArgs,
     #[command(flatten)]
     context: ContextArgs,
+    #[command(flatten)]
+    deadline: DeadlineArgs,
     #[command(flatten)]
     compute: ComputeArgs,
     #[command(flatten)]
@@ -92,7 +94,7 @@ struct Report {
     timings: Timings,
     memory: Memory,
     #[serde(skip)]
-    context_full: bool,
+    end: End,
 }
 
 /// Talks, or answers once.
@@ -118,6 +120,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
         conversation: args.keep.open(&model, template, system, &session)?,
         options,
         n_again: 0,
+        deadline: &args.deadline,
         load: started.elapsed(),
         verbose,
     };
@@ -125,7 +128,7 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let ended = match question {
         Some(question) if args.json => {
             let report = chat.answer(Ask::Say(&question), |_| Ok(()))?;
-            out.json(&report)
+            out.json(&report).and_then(|()| in_time(&report))
         }
         Some(question) => chat.show_answer(Ask::Say(&question), out),
         None => {
@@ -138,7 +141,11 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
             chat.talk(out)
         }
     };
-    ended.and_then(|()| args.keep.save(&chat.conversation))
+    match ended {
+        Err(error) if !error.is::<DeadlinePassed>() => Err(error),
+        // What there is of an answer that was cut off belongs to the chat.
+        ended => args.keep.save(&chat.conversation).and(ended),
+    }
 }
 
 /// What is to be answered, unless a person is there to ask.
@@ -162,17 +169,18 @@ fn question(args: &Args) -> Result<Option<String>> {
 }
 
 /// A conversation and how to go on with it.
-struct Chat {
+struct Chat<'a> {
     conversation: Conversation,
     options: GenerateOptions,
     /// Answers that were made again: each has a seed of its own.
     n_again: u64,
+    deadline: &'a DeadlineArgs,
     /// The time to open the model.
     load: Duration,
     verbose: bool,
 }
 
-impl Chat {
+impl Chat<'_> {
     /// Asks and answers until the person leaves.
     fn talk(&mut self, out: &mut Out) -> Result<()> {
         let mut editor = LineEditor::new()?;
@@ -245,7 +253,7 @@ impl Chat {
         let report = self.answer(ask, |piece| out.show_made(piece))?;
         out.line("")?;
         out.flush()?;
-        if report.context_full {
+        if report.end == End::Made(StopReason::ContextFull) {
             let n_ctx = self.conversation.session().n_ctx();
             say(&format!(
                 "(cut off: the context of {n_ctx} tokens is full; {MORE_ROOM})"
@@ -254,12 +262,15 @@ impl Chat {
         if self.verbose {
             say(&stats::line(&report.timings, &report.memory));
         }
-        Ok(())
+        in_time(&report)
     }
 
-    /// Answers, handing each piece to `show`. An answer that is cancelled ends there.
+    /// Answers, handing each piece to `show`. An answer that is cancelled, or whose deadline passes, ends there.
     fn answer(&mut self, ask: Ask<'_>, show: impl FnMut(&str) -> Result<()>) -> Result<Report> {
-        let made = interrupt::during(|cancel| self.make(ask, cancel, show))?;
+        let made = interrupt::during(|cancel| {
+            let cancel = self.deadline.limit(cancel);
+            self.make(ask, &cancel, show)
+        })?;
         let session = self.conversation.session();
         // Exact for the first question; later ones build on tokens that were computed before.
         let prompt_end = made.timings.prefill_tokens.min(session.tokens().len());
@@ -267,8 +278,8 @@ impl Chat {
             prompt_tokens: numbers(&session.tokens()[..prompt_end]),
             tokens: made.tokens,
             text: made.text,
-            stop: stats::stop(made.stop),
-            context_full: made.stop == Some(StopReason::ContextFull),
+            stop: made.end.name(),
+            end: made.end,
             timings: Timings::new(self.load, &made.timings),
             memory: Memory::from(session),
         })
@@ -285,21 +296,27 @@ impl Chat {
         bar.finish_and_clear();
         let mut reply = match reply {
             Ok(reply) => reply,
-            Err(ConversationError::Session(SessionError::Cancelled)) => return Ok(Made::default()),
+            Err(ConversationError::Session(error)) if error.is_stop() => {
+                let end = End::of(error)?;
+                return Ok(Made {
+                    end,
+                    ..Made::default()
+                });
+            }
             Err(error) => return Err(explained(error)),
         };
-        let stop = loop {
+        let end = loop {
             match reply.next_piece() {
                 Ok(Some(piece)) => show(&piece)?,
-                Ok(None) => break reply.stop_reason(),
-                Err(ConversationError::Session(SessionError::Cancelled)) => break None,
+                Ok(None) => break reply.stop_reason().map_or(End::Cancelled, End::Made),
+                Err(ConversationError::Session(error)) if error.is_stop() => break End::of(error)?,
                 Err(error) => return Err(explained(error)),
             }
         };
         let made = Made {
             tokens: numbers(reply.tokens()),
             text: reply.text().to_owned(),
-            stop,
+            end,
             timings: reply.timings(),
         };
         if !made.text.is_empty() {
@@ -341,9 +358,16 @@ const MORE_ROOM: &str = "/reset forgets the conversation, and `puna chat -c N` h
 struct Made {
     tokens: Vec<u32>,
     text: String,
-    /// `None`: it was cancelled.
-    stop: Option<StopReason>,
+    end: End,
     timings: puna_core::generate::Timings,
+}
+
+/// An error, if the deadline cut the answer off.
+fn in_time(report: &Report) -> Result<()> {
+    match report.end {
+        End::Deadline => Err(DeadlinePassed.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The error, and what can be done where that is known.

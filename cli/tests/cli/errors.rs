@@ -19,6 +19,9 @@ fn a_wrong_command_line_is_exit_2() {
     assert_usage(["run", "-m", "x.gguf", "-p", "text", "--top-p", "1.5"]);
     assert_usage(["perplexity", "-m", "x.gguf", "-f", "text", "-c", "3"]);
     assert_usage(["bench", "-m", "x.gguf", "-p", "0", "-n", "0"]);
+    assert_usage(["bench", "-m", "x.gguf", "--memory", "--cancel"]);
+    assert_usage(["run", "-m", "x.gguf", "-p", "text", "--deadline", "-1"]);
+    assert_usage(["run", "-m", "x.gguf", "-p", "text", "--deadline", "soon"]);
     assert_usage(["detokenize", "-m", "x.gguf"]);
 }
 

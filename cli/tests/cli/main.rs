@@ -9,6 +9,7 @@ mod draft;
 mod errors;
 mod fetch;
 mod keep;
+mod limits;
 mod measures;
 mod text;
 #[cfg(unix)]

@@ -74,7 +74,7 @@ impl Attention<'_> {
             if n == 1 {
                 heads.for_each(|item| rotate(0, item));
             } else {
-                machine.pool.for_each(heads, rotate);
+                machine.for_each(heads, rotate);
             }
         }
     }
@@ -106,19 +106,17 @@ impl Attention<'_> {
                 let heads = tiles(out, c.n_embd_q(), group).enumerate();
                 heads.map(move |(head, (_, tile))| (head, block * step, tile))
             });
-        machine.pool.for_each(tasks, |worker, (head, first, tile)| {
-            if !machine.cancel.is_cancelled() {
-                let queries = &q_by_head[(head * n + first) * group..][..tile.n() * group];
-                let mut worker = lock(&machine.workers[worker]);
-                self.attend_head(
-                    machine.kernels,
-                    &mut worker,
-                    kv,
-                    (head, first),
-                    (form, queries),
-                    tile,
-                );
-            }
+        machine.for_each(tasks, |worker, (head, first, tile)| {
+            let queries = &q_by_head[(head * n + first) * group..][..tile.n() * group];
+            let mut worker = lock(&machine.workers[worker]);
+            self.attend_head(
+                machine,
+                &mut worker,
+                kv,
+                (head, first),
+                (form, queries),
+                tile,
+            );
         });
     }
 
@@ -136,10 +134,7 @@ impl Attention<'_> {
         let n_chunks = (self.pos + 1).div_ceil(KV_CHUNK);
         let parts = &mut parts[..c.n_head_kv * n_chunks * rows * (hd + 2)];
         let tasks = parts.chunks_exact_mut(rows * (hd + 2)).enumerate();
-        machine.pool.for_each(tasks, |worker, (task, part)| {
-            if machine.cancel.is_cancelled() {
-                return;
-            }
+        machine.for_each(tasks, |worker, (task, part)| {
             let (head, first) = (task / n_chunks, task % n_chunks * KV_CHUNK);
             let chunk = first..(first + KV_CHUNK).min(self.pos + 1);
             let queries = &q_by_head[head * rows * hd..][..rows * hd];
@@ -176,14 +171,14 @@ impl Attention<'_> {
     /// `(tokens, n_group, head_dim)`, and meets the keys in form `form`.
     fn attend_head(
         &self,
-        kernels: &Kernels,
+        machine: &Machine<'_>,
         worker: &mut Worker,
         kv: &KvCache,
         (head, first): (usize, usize),
         (form, queries): (ActType, &[f32]),
         mut out: TileMut<'_>,
     ) {
-        let (hd, n_group) = (self.config.head_dim, self.config.n_group());
+        let (hd, n_group, kernels) = (self.config.head_dim, self.config.n_group(), machine.kernels);
         let n_rows = queries.len() / hd;
         let queries = worker.queries.quantize(kernels, form, queries, hd);
         let running = &mut worker.running[..n_rows];
@@ -194,6 +189,9 @@ impl Attention<'_> {
         let first = self.pos + first;
         let n_kv = first + out.n();
         for start in (0..n_kv).step_by(KV_CHUNK) {
+            if machine.watch.stops() {
+                return;
+            }
             let rows = Rows {
                 scores: &mut worker.scores,
                 seen: &mut worker.seen[..n_rows],

@@ -21,11 +21,14 @@ use super::{
     scratch::{Buffers, Scratch},
     weights::Layer,
 };
-use crate::{cancel::Cancel, ggml, gguf::Gguf, kv_cache::KvCache, pool::Pool, tokenizer::TokenId};
-
-/// The work was asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cancelled;
+use crate::{
+    cancel::{Stopped, Watch},
+    ggml,
+    gguf::Gguf,
+    kv_cache::KvCache,
+    pool::Pool,
+    tokenizer::TokenId,
+};
 
 /// One pass: the model, the machine that runs it, and the buffers it runs in.
 pub(crate) struct Forward<'a> {
@@ -37,7 +40,7 @@ pub(crate) struct Forward<'a> {
     pub pool: &'a Pool,
     pub kv: &'a mut KvCache,
     pub scratch: &'a mut Scratch,
-    pub cancel: &'a Cancel,
+    pub watch: &'a Watch<'a>,
     /// Multiplies matrices instead of our kernels.
     pub engine: Option<&'a ggml::Engine>,
     /// Dequantized weights and `f32` activations instead of integer products.
@@ -50,12 +53,14 @@ impl Forward<'_> {
     ///
     /// The caller has checked that the batch fits, that `pos + tokens.len()` is within the cache, and
     /// that every token is in the vocabulary.
-    pub fn layers(&mut self, tokens: &[TokenId], pos: usize) -> Result<(), Cancelled> {
+    pub fn layers(&mut self, tokens: &[TokenId], pos: usize) -> Result<(), Stopped> {
         let (c, n) = (self.config, tokens.len());
         let s = &mut self.scratch.buffers;
         for (token, x) in tokens.iter().zip(s.x.chunks_exact_mut(c.n_embd)) {
             let embedding = &self.weights.token_embd;
             let row = token.0 as usize;
+            // A row may have to come from storage.
+            self.watch.check()?;
             embedding.dequantize(self.gguf, row..row + 1, x);
         }
         let angles = n * c.rope_dim / 2;
@@ -65,25 +70,19 @@ impl Forward<'_> {
             self.read_ahead.at(i, self.weights, self.gguf);
             self.attention(i, layer, n, pos);
             self.feed_forward(layer, n);
-            if self.cancel.is_cancelled() {
-                return Err(Cancelled);
-            }
+            self.watch.check()?;
         }
         Ok(())
     }
 
     /// Logits of the tokens `first .. first + n` of the last batch: `out` has shape `(n, n_vocab)`.
-    pub fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), Cancelled> {
+    pub fn logits(&mut self, first: usize, out: &mut [f32]) -> Result<(), Stopped> {
         let n = out.len() / self.config.n_vocab;
         self.hidden(first, n);
         let (n_embd, output) = (self.config.n_embd, &self.weights.output);
         let (machine, s, _) = self.parts();
         machine.project(&mut s.acts, &s.h[..n * n_embd], [(output, out)]);
-        if self.cancel.is_cancelled() {
-            Err(Cancelled)
-        } else {
-            Ok(())
-        }
+        self.watch.check()
     }
 
     /// Hidden states after the last norm, of the tokens `first .. first + n` of the last batch:
@@ -103,7 +102,7 @@ impl Forward<'_> {
             kernels: self.kernels,
             pool: self.pool,
             workers: &self.scratch.workers,
-            cancel: self.cancel,
+            watch: self.watch,
             engine: self.engine,
             exact: self.exact,
         };
@@ -163,6 +162,6 @@ fn norm(machine: &Machine<'_>, x: &[f32], gains: &[f32], c: &Config, h: &mut [f3
     if x.len() == c.n_embd {
         rows.for_each(norm);
     } else {
-        machine.pool.for_each(rows, |_, row| norm(row));
+        machine.for_each(rows, |_, row| norm(row));
     }
 }

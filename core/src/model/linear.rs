@@ -8,13 +8,13 @@ use std::{
     },
 };
 
-use puna_kernels::{ActRows, ActType, Kernels, TileMut, WeightType};
+use puna_kernels::{ActRows, ActType, Isa, Kernels, TileMut, WeightType};
 
 use super::{
     scratch::{ActSet, EXACT_ROWS, Worker},
     weights::Linear,
 };
-use crate::{cancel::Cancel, ggml, gguf::Gguf, pool::Pool};
+use crate::{cancel::Watch, ggml, gguf::Gguf, pool::Pool};
 
 /// What every product needs.
 #[derive(Clone, Copy)]
@@ -23,12 +23,15 @@ pub(super) struct Machine<'a> {
     pub kernels: &'a Kernels,
     pub pool: &'a Pool,
     pub workers: &'a [Mutex<Worker>],
-    pub cancel: &'a Cancel,
+    pub watch: &'a Watch<'a>,
     /// Multiplies matrices instead of our kernels; never the exact ones.
     pub engine: Option<&'a ggml::Engine>,
     /// Weights as `f32`, activations as they are.
     pub exact: bool,
 }
+
+/// Rows that are not torn apart: kernels take as many at a time, at most.
+const LEAST_ROWS: usize = 32;
 
 /// The buffers of the thread that calls.
 pub(super) fn lock(worker: &Mutex<Worker>) -> MutexGuard<'_, Worker> {
@@ -145,7 +148,7 @@ impl Machine<'_> {
         groups: &mut [Group<'_, Z>; N],
         finish: Finish<Z>,
     ) {
-        if self.cancel.is_cancelled() {
+        if self.watch.stops() {
             return;
         }
         let products = groups.iter_mut().flat_map(|group| {
@@ -204,17 +207,33 @@ impl Machine<'_> {
         });
         self.pool
             .for_columns(outs, |worker, group, first, mut tiles| {
-                if self.cancel.is_cancelled() {
-                    return;
-                }
-                for (linear, tile) in linears[group].iter().zip(&mut tiles) {
-                    if let Some(linear) = linear {
-                        self.product(worker, linear, first, x, acts, tile);
+                let m = tiles[0].m();
+                let step = rows_between_looks(self.kernels.isa(), n, k);
+                for start in (0..m).step_by(step) {
+                    if self.watch.stops() {
+                        return;
                     }
+                    let len = step.min(m - start);
+                    let mut tiles = tiles.each_mut().map(|tile| tile.columns(start, len));
+                    for (linear, tile) in linears[group].iter().zip(&mut tiles) {
+                        if let Some(linear) = linear {
+                            self.product(worker, linear, first + start, x, acts, tile);
+                        }
+                    }
+                    finish(self.kernels, &mut tiles);
                 }
-                finish(self.kernels, &mut tiles);
             });
         hides_nan
+    }
+
+    /// [`Pool::for_each`], which hands out nothing more once the work is to stop.
+    pub fn for_each<T: Send>(
+        &self,
+        items: impl Iterator<Item = T> + Send,
+        f: impl Fn(usize, T) + Sync,
+    ) {
+        self.pool
+            .for_each(items.take_while(|_| !self.watch.stops()), f);
     }
 
     /// The rows of a matrix from `first` on, as many as `tile` has columns, times all vectors.
@@ -265,7 +284,7 @@ impl Machine<'_> {
         if n == 1 {
             pieces.for_each(fill);
         } else {
-            self.pool.for_each(pieces, |_, item| fill(item));
+            self.for_each(pieces, |_, item| fill(item));
         }
         found.into_inner()
     }
@@ -294,9 +313,39 @@ impl Machine<'_> {
     }
 }
 
+/// Rows of `k` weights that may meet `n` vectors between two looks at the flag: some tens of milliseconds' work for
+/// a phone's core, in whole units of 32 rows.
+fn rows_between_looks(isa: Isa, n: usize, k: usize) -> usize {
+    let products = match (n, isa) {
+        // One vector is soon done, but waits for storage where the weights are not in memory yet.
+        (1, _) => 1 << 21,
+        // Many times as fast as others, and each call packs all vectors anew.
+        (_, Isa::Amx | Isa::AmxBf16) => 1 << 31,
+        _ => 1 << 28,
+    };
+    (products / (n * k)).max(LEAST_ROWS) / LEAST_ROWS * LEAST_ROWS
+}
+
 impl<const Z: usize> Group<'_, Z> {
     /// Columns of each output.
     fn n_out(&self) -> usize {
         self.linears[0].map_or(0, |linear| linear.weight.n_rows())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_between_two_looks_is_bounded_whatever_the_model_and_the_prompt() {
+        for k in [64, 576, 4_096, 11_008, 28_672] {
+            for n in [1, 2, 8, 512, 2_048, 1 << 20] {
+                let rows = rows_between_looks(Isa::Neon, n, k);
+                assert_eq!(rows % LEAST_ROWS, 0);
+                assert!(rows * n * k <= 1 << 28 || rows == LEAST_ROWS, "{rows}");
+                assert!(n > 1 || rows * k <= 1 << 21, "{rows}");
+            }
+        }
     }
 }

@@ -88,9 +88,7 @@ impl Session {
 
     /// Makes the next guess the session's.
     fn take_guess(&mut self, cancel: &Cancel) -> Result<&[f32], SessionError> {
-        if cancel.is_cancelled() {
-            return Err(SessionError::Cancelled);
-        }
+        cancel.check()?;
         let (ahead, n_vocab) = (&mut self.ahead, self.model.config().n_vocab);
         let row = &ahead.logits[(ahead.taken + 1) * n_vocab..][..n_vocab];
         finite(row, n_vocab)?;

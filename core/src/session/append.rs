@@ -1,15 +1,20 @@
 //! Tokens go through the model, batch by batch.
 
 use super::{Session, SessionError};
-use crate::{cancel::Cancel, kv_cache::NoRoom, model::forward::Forward, tokenizer::TokenId};
+use crate::{
+    cancel::{Cancel, Watch},
+    kv_cache::NoRoom,
+    model::forward::Forward,
+    tokenizer::TokenId,
+};
 
 impl Session {
     /// Appends `tokens`, computing them in batches; the logits are then those after the last.
     ///
     /// # Errors
     /// [`SessionError::ContextFull`], [`SessionError::UnknownToken`], [`SessionError::Empty`],
-    /// [`SessionError::NotFinite`] or [`SessionError::Cancelled`]; the session then holds the tokens
-    /// that it held before.
+    /// [`SessionError::NotFinite`], [`SessionError::Cancelled`] or [`SessionError::DeadlineExceeded`]; the session
+    /// then holds the tokens that it held before.
     pub fn prefill(&mut self, tokens: &[TokenId], cancel: &Cancel) -> Result<(), SessionError> {
         self.append(tokens, cancel, |_| Ok(()))
     }
@@ -100,6 +105,7 @@ impl Session {
         let _visit = self.pool.visit();
         // One token after the other is alike; prompts are not.
         let _step = (tokens.len() == 1).then(|| self.pool.step());
+        let watch = Watch::new(cancel);
         let mut pos = used;
         for batch in tokens.chunks(n_batch) {
             let mut pass = Batch {
@@ -112,7 +118,7 @@ impl Session {
                     pool: &self.pool,
                     kv: &mut self.kv,
                     scratch: &mut self.scratch,
-                    cancel,
+                    watch: &watch,
                     engine: self.engine.as_ref(),
                     exact: self.exact,
                 },

@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use crate::{model::forward::Cancelled, plan::DoesNotFit};
+use crate::{cancel::Stopped, plan::DoesNotFit};
 
 /// Why a session cannot go on. Whatever the error, the session is as it was before the call.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +69,25 @@ pub enum SessionError {
     /// It was asked to stop.
     #[error("session: cancelled")]
     Cancelled,
+    /// It was given a deadline, which has passed.
+    #[error("session: the deadline has passed")]
+    DeadlineExceeded,
 }
 
-impl From<Cancelled> for SessionError {
-    fn from(_: Cancelled) -> Self {
-        Self::Cancelled
+impl SessionError {
+    /// Whether the work was stopped from outside, by a cancel or a deadline: nothing is wrong, and the same call may
+    /// be made again.
+    #[must_use]
+    pub const fn is_stop(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::DeadlineExceeded)
+    }
+}
+
+impl From<Stopped> for SessionError {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Cancelled => Self::Cancelled,
+            Stopped::DeadlineExceeded => Self::DeadlineExceeded,
+        }
     }
 }
