@@ -128,10 +128,18 @@ fn millis(time: Duration) -> f64 {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn peak_rss() -> Option<u64> {
     // `ru_maxrss` would count what the parent held before it started this program.
+    status("VmHWM:")
+}
+
+/// The memory that the process holds, in bytes; `None` where the system does not say.
+pub fn rss() -> Option<u64> {
+    status("VmRSS:")
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }

@@ -8,6 +8,7 @@ pub mod hostile;
 pub mod judge;
 pub mod model;
 pub mod paper;
+pub mod process;
 pub mod script;
 pub mod synth;
 pub mod tiny;

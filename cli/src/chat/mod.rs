@@ -9,12 +9,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use indicatif::DecimalBytes;
 use puna_core::{
     cancel::Cancel,
     chat::ChatTemplate,
     conversation::{Conversation, ConversationError, Reply},
     generate::{GenerateOptions, StopReason},
-    session::SessionError,
+    session::{SessionError, Trim},
 };
 use serde::Serialize;
 
@@ -81,6 +82,7 @@ const HELP: &str = "\
 /regenerate  makes another answer to what you said last
 /save FILE   saves the conversation, for `puna chat --restore FILE`
 /reset       forgets the conversation, but not the system message
+/trim LEVEL  gives memory back: scratch, or weights too; it returns by itself
 /exit        ends the chat, as Ctrl-D does
 Ctrl-C       ends an answer";
 
@@ -204,6 +206,10 @@ impl Chat<'_> {
                     Ok(())
                 }
                 ("/reset", "") => self.reset(),
+                ("/trim", level) => {
+                    self.trim(level);
+                    Ok(())
+                }
                 ("/edit" | "/save", "") => {
                     say(&format!(
                         "({word} takes what to say, or a file; /help shows it)"
@@ -227,6 +233,25 @@ impl Chat<'_> {
                 }
                 Ok(()) => {}
             }
+        }
+    }
+
+    /// `/trim LEVEL`: gives memory back, and says how much is held before and after.
+    fn trim(&mut self, name: &str) {
+        let Some(level) = Trim::ALL.into_iter().find(|level| level.name() == name) else {
+            let names = Trim::ALL.map(Trim::name).join(" or ");
+            say(&format!("(/trim {names})"));
+            return;
+        };
+        let before = stats::rss();
+        self.conversation.trim(level);
+        match before.zip(stats::rss()) {
+            Some((before, after)) => say(&format!(
+                "(memory: {} before, {} now)",
+                DecimalBytes(before),
+                DecimalBytes(after)
+            )),
+            None => say("(memory is given back)"),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::{
     chat::{ChatTemplate, Message, Role},
     generate::{GenerateOptions, Generator},
     model::Model,
-    session::{Session, SessionOptions},
+    session::{Session, SessionOptions, Trim},
     tokenizer::TokenId,
 };
 
@@ -102,6 +102,11 @@ impl Conversation {
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Gives memory back, as far as `level` says; the next turn is the same without it.
+    pub fn trim(&mut self, level: Trim) {
+        self.session.trim(level);
     }
 
     /// Another conversation that begins as this one; see [`Session::fork`]. It has no journal.

@@ -119,6 +119,21 @@ impl Map {
         let _ = range;
     }
 
+    /// Gives the memory of all mapped pages back to the system; they are read again when they are next touched.
+    /// Nothing happens to bytes that are not mapped from a file, or where the system does not listen.
+    #[allow(unsafe_code, reason = "the system's call is unsafe for other mappings")]
+    pub fn release_pages(&self) {
+        #[cfg(unix)]
+        if let Bytes::Mapped { bytes, .. } = &self.0 {
+            let dont_need = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the mapping is shared and read-only, so no page holds anything that the file does not: one
+            // that was dropped reads as before.
+            if let Err(e) = unsafe { bytes.unchecked_advise(dont_need) } {
+                log::debug!("pages of the map were not given back: {e}");
+            }
+        }
+    }
+
     /// Asks whether the file is still as long as it was when it was mapped.
     ///
     /// # Errors

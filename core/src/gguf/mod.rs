@@ -235,6 +235,13 @@ impl Gguf {
             .map(move |shard| &shard.map[..end(shard)])
     }
 
+    /// Gives the memory of all mapped pages back to the system; they are read again when they are next touched.
+    pub fn release_pages(&self) {
+        self.shards
+            .iter()
+            .for_each(|shard| shard.map.release_pages());
+    }
+
     /// Bytes of all files.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {

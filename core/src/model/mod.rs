@@ -147,6 +147,13 @@ impl Model {
         &self.file.read_ahead
     }
 
+    /// Gives the memory of the mapped file back to the system, for every clone. It is read again, layer by layer, by
+    /// the next call that computes.
+    pub fn release_pages(&self) {
+        self.file.gguf.release_pages();
+        self.file.read_ahead.forget();
+    }
+
     /// The vocabulary.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {

@@ -11,7 +11,8 @@ use crate::gguf::Gguf;
 /// Layers that are asked for ahead of the one that computes: two, so that one is whole when it is wanted.
 const AHEAD: usize = 2;
 
-/// How far the system was told to read. Each layer is asked for once as long as a model is open.
+/// How far the system was told to read. Each layer is asked for once as long as its pages stay in
+/// memory.
 #[derive(Debug, Default)]
 pub(crate) struct ReadAhead {
     /// The first layer that was not asked for; one past the layers stands for the output matrix.
@@ -29,6 +30,11 @@ impl ReadAhead {
                 None => weights.output.weight.advise_willneed(gguf),
             }
         }
+    }
+
+    /// The weights have left memory: they are asked for again.
+    pub fn forget(&self) {
+        self.next.store(0, Relaxed);
     }
 
     /// What is to be asked for at layer `i` of `n`, and was not yet. Two sessions may be here at once: one of
@@ -58,5 +64,7 @@ mod tests {
             }
         }
         assert_eq!(asked, [0, 1, 2, 3, 4, 5]);
+        ahead.forget();
+        assert_eq!(ahead.wanted(0, n), 0..3);
     }
 }

@@ -1,7 +1,12 @@
 //! Every buffer of a forward pass, allocated once.
 
-use std::sync::Mutex;
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Mutex,
+};
 
+use memmap2::MmapMut;
 use puna_kernels::{ActType, Activations};
 
 use super::{Config, attention::Running};
@@ -21,32 +26,68 @@ pub(crate) struct Scratch {
     pub workers: Vec<Mutex<Worker>>,
 }
 
+/// Zeros at first, in pages of their own: when they are dropped, the system has them back at once, while an
+/// allocator may keep them for later.
+pub(crate) struct Floats {
+    pages: MmapMut,
+    len: usize,
+}
+
+impl Floats {
+    /// `None`: the system has no room.
+    fn new(len: usize) -> Option<Self> {
+        let bytes = len.checked_mul(size_of::<f32>())?;
+        let pages = MmapMut::map_anon(bytes.max(1)).ok()?;
+        Some(Self { pages, len })
+    }
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.pages[..size_of::<f32>() * self.len])
+    }
+}
+
+impl DerefMut for Floats {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        bytemuck::cast_slice_mut(&mut self.pages[..size_of::<f32>() * self.len])
+    }
+}
+
+impl fmt::Debug for Floats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Floats({})", self.len)
+    }
+}
+
 /// Buffers for batches of up to `n_batch` tokens. Shapes are row-major.
 #[derive(Debug)]
 pub(crate) struct Buffers {
     /// `(n, n_embd)`: the residual stream.
-    pub x: Vec<f32>,
+    pub x: Floats,
     /// `(n, n_embd)`: the normed stream, and the output of attention and feed-forward.
-    pub h: Vec<f32>,
+    pub h: Floats,
     /// `(n, n_head * head_dim)`: queries as projected; then what attention gathers.
-    pub q: Vec<f32>,
+    pub q: Floats,
     /// `(n_head_kv, n, n_group, head_dim)`: queries rotated and scaled, by key head.
-    pub q_by_head: Vec<f32>,
+    pub q_by_head: Floats,
     /// `(n, n_head_kv * head_dim)`.
-    pub k: Vec<f32>,
+    pub k: Floats,
     /// `(n, n_head_kv * head_dim)`.
-    pub v: Vec<f32>,
+    pub v: Floats,
     /// `(n, n_ff)`.
-    pub gate: Vec<f32>,
+    pub gate: Floats,
     /// `(n, n_ff)`.
-    pub up: Vec<f32>,
+    pub up: Floats,
     /// `(n, rope_dim / 2)`: the rotation of each position.
-    pub cos: Vec<f32>,
+    pub cos: Floats,
     /// As `cos`.
-    pub sin: Vec<f32>,
+    pub sin: Floats,
     /// `(n_head_kv, chunks, n_group, head_dim + 2)`: one token's attention to each chunk of the cache, its
     /// maximum and sum last.
-    pub parts: Vec<f32>,
+    pub parts: Floats,
     pub acts: ActSet,
 }
 
@@ -176,8 +217,8 @@ fn query_rows(c: &Config) -> usize {
 }
 
 impl Scratch {
-    /// Buffers of these sizes.
-    pub fn new(c: &Config, sizes: &Sizes) -> Self {
+    /// Buffers of these sizes; `None`: the system has no room.
+    pub fn new(c: &Config, sizes: &Sizes) -> Option<Self> {
         let rows = query_rows(c);
         let mut acts = ActSet::default();
         for &form in &sizes.forms {
@@ -200,26 +241,26 @@ impl Scratch {
                 weights: vec![0.0; sizes.weights(c)],
             }
         };
-        let [x, h, q, q_by_head, k, v, gate, up, cos, sin] =
-            widths(c).map(|width| vec![0.0; sizes.n_batch * width]);
+        let zeros = widths(c).map(|width| Floats::new(sizes.n_batch.checked_mul(width)?));
+        let [x, h, q, q_by_head, k, v, gate, up, cos, sin] = zeros;
         let buffers = Buffers {
-            x,
-            h,
-            q,
-            q_by_head,
-            k,
-            v,
-            gate,
-            up,
-            cos,
-            sin,
-            parts: vec![0.0; sizes.parts(c)],
+            x: x?,
+            h: h?,
+            q: q?,
+            q_by_head: q_by_head?,
+            k: k?,
+            v: v?,
+            gate: gate?,
+            up: up?,
+            cos: cos?,
+            sin: sin?,
+            parts: Floats::new(sizes.parts(c))?,
             acts,
         };
-        Self {
+        Some(Self {
             buffers,
             workers: (0..sizes.n_threads).map(|_| Mutex::new(worker())).collect(),
-        }
+        })
     }
 }
 
@@ -252,7 +293,7 @@ mod tests {
                 + size_of_val(w.seen.as_slice())
                 + w.queries.bytes()
         };
-        floats.iter().map(|v| 4 * v.capacity()).sum::<usize>()
+        floats.iter().map(|v| 4 * v.len()).sum::<usize>()
             + b.acts.q8_0.bytes()
             + b.acts.q8_1.bytes()
             + b.acts.q8_k.bytes()
@@ -287,7 +328,7 @@ mod tests {
                     query_forms: forms[..n.min(2)].to_vec(),
                     exact,
                 };
-                let scratch = Scratch::new(&c, &sizes);
+                let scratch = Scratch::new(&c, &sizes).unwrap();
                 assert_eq!(sizes.bytes(&c), held(&scratch) as u64, "{sizes:?}");
             }
         }

@@ -1,10 +1,10 @@
 //! Tokens go through the model, batch by batch.
 
-use super::{Session, SessionError};
+use super::{Session, SessionError, no_buffers};
 use crate::{
     cancel::{Cancel, Watch},
     kv_cache::NoRoom,
-    model::forward::Forward,
+    model::{forward::Forward, scratch::Scratch},
     tokenizer::TokenId,
 };
 
@@ -56,6 +56,7 @@ impl Session {
         mut outputs: impl FnMut(&mut Batch<'_>) -> Result<(), SessionError>,
     ) -> Result<(), SessionError> {
         let mut logits = std::mem::take(&mut self.next_logits);
+        logits.resize(self.model.config().n_vocab, 0.0);
         let computed = self.compute(tokens, cancel, |pass| {
             outputs(pass)?;
             if pass.last {
@@ -106,6 +107,11 @@ impl Session {
         // One token after the other is alike; prompts are not.
         let _step = (tokens.len() == 1).then(|| self.pool.step());
         let watch = Watch::new(cancel);
+        let (c, sizes) = (self.model.config(), &self.sizes);
+        let scratch = match &mut self.scratch {
+            Some(scratch) => scratch,
+            none => none.insert(Scratch::new(c, sizes).ok_or_else(|| no_buffers(c, sizes))?),
+        };
         let mut pos = used;
         for batch in tokens.chunks(n_batch) {
             let mut pass = Batch {
@@ -117,7 +123,7 @@ impl Session {
                     kernels: self.model.kernels(),
                     pool: &self.pool,
                     kv: &mut self.kv,
-                    scratch: &mut self.scratch,
+                    scratch: &mut *scratch,
                     watch: &watch,
                     engine: self.engine.as_ref(),
                     exact: self.exact,

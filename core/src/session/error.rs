@@ -41,6 +41,12 @@ pub enum SessionError {
         /// What it would take.
         bytes: usize,
     },
+    /// The system has no room for the buffers of the computation.
+    #[error("session: no memory for buffers of {bytes} bytes")]
+    NoBuffers {
+        /// What they would take.
+        bytes: u64,
+    },
     /// A thread could not be started.
     #[error("session: cannot start {n_threads} threads: {source}")]
     Threads {

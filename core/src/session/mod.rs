@@ -6,6 +6,7 @@ mod error;
 mod options;
 mod peek;
 mod save;
+mod trim;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use ahead::MAX_GUESSES;
 pub use error::SessionError;
 pub use options::{Memory, SessionOptions};
 pub(crate) use save::Extras;
+pub use trim::Trim;
 
 use self::ahead::Ahead;
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     ggml,
     kv_cache::KvCache,
     model::{
-        Backend, Model,
+        Backend, Config, Model,
         scratch::{Scratch, Sizes},
     },
     placement::Placement,
@@ -40,11 +42,13 @@ pub struct Session {
     /// The backend's threads, where our kernels do not multiply.
     engine: Option<ggml::Engine>,
     kv: KvCache,
-    scratch: Scratch,
+    /// `None` from a fork or a trim to the next call.
+    scratch: Option<Scratch>,
     sizes: Sizes,
     tokens: Vec<TokenId>,
     logits: Vec<f32>,
-    /// Where logits are computed: they only become the session's once all went well.
+    /// Where logits are computed: they only become the session's once all went well. Empty from a trim to the next
+    /// call.
     next_logits: Vec<f32>,
     /// Tokens behind those held that are computed but not the session's.
     ahead: Ahead,
@@ -71,13 +75,17 @@ impl Session {
         tokens
             .try_reserve_exact(n_ctx)
             .map_err(|_| SessionError::NoMemory { bytes })?;
+        let scratch = Scratch::new(c, &sizes).ok_or_else(|| no_buffers(c, &sizes))?;
         let pool = Pool::on(n_threads, cores)
             .map_err(|source| SessionError::Threads { n_threads, source })?;
         let (pool, exact) = (Arc::new(pool), options.exact);
-        Ok(Self::assemble(model, pool, kv, tokens, sizes, exact))
+        Ok(Self {
+            scratch: Some(scratch),
+            ..Self::assemble(model, pool, kv, tokens, sizes, exact)
+        })
     }
 
-    /// A session that has computed nothing itself: its logits are zeros.
+    /// A session that has computed nothing itself: its logits are zeros, and the next call makes its buffers.
     fn assemble(
         model: Model,
         pool: Arc<Pool>,
@@ -92,7 +100,7 @@ impl Session {
             engine: by_ggml.then(|| ggml::Engine::new(pool.n_threads())),
             pool,
             kv,
-            scratch: Scratch::new(c, &sizes),
+            scratch: None,
             sizes,
             tokens,
             logits: vec![0.0; c.n_vocab],
@@ -215,4 +223,10 @@ impl Session {
         self.prefill(&tokens[keep..], cancel)?;
         Ok(tokens.len() - keep)
     }
+}
+
+/// The system has no room for the buffers.
+fn no_buffers(c: &Config, sizes: &Sizes) -> SessionError {
+    let bytes = sizes.bytes(c);
+    SessionError::NoBuffers { bytes }
 }
