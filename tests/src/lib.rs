@@ -10,6 +10,7 @@ pub mod model;
 pub mod paper;
 pub mod process;
 pub mod script;
+pub mod soak;
 pub mod synth;
 pub mod tiny;
 pub mod vocab;

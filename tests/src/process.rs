@@ -1,6 +1,9 @@
 //! What this process holds, as Linux tells it.
 
-use std::fs;
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 /// What a process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,23 @@ impl Held {
             file_bytes: number("RssFile:") * 1024,
             descriptors: descriptors - 1,
             threads: number("Threads:") as usize,
+        }
+    }
+
+    /// As [`now`](Self::now), once there are only `threads` threads or a second has passed: the system still counts a
+    /// thread for a moment after it was joined.
+    ///
+    /// # Panics
+    /// As [`now`](Self::now).
+    #[must_use]
+    pub fn settled(threads: usize) -> Self {
+        let started = Instant::now();
+        loop {
+            let held = Self::now();
+            if held.threads <= threads || started.elapsed() > Duration::from_secs(1) {
+                return held;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

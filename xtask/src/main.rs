@@ -1,5 +1,5 @@
 //! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `measure`,
-//! `projection`, `synth`.
+//! `projection`, `soak`, `synth`.
 
 mod apt;
 mod arm;
@@ -12,6 +12,7 @@ mod measure;
 mod model;
 mod projection;
 mod report;
+mod soak;
 mod synth;
 
 use anyhow::Result;
@@ -43,6 +44,8 @@ enum Task {
     Measure(measure::Args),
     /// What phones would do, projected from `arm-cost`: docs/benchmarks/projection.md
     Projection,
+    /// Opens the default model, chats and closes it 1,000 times, with eight sessions at once: nothing may be left
+    Soak(soak::Args),
     /// Writes a model of random weights in a known model's shape, for measuring
     Synth(synth::Args),
 }
@@ -69,6 +72,7 @@ fn main() -> Result<ExitCode> {
         Task::Compare(_) => compare::run(&mut report),
         Task::Measure(args) => measure::run(&mut report, &args),
         Task::Projection => projection::run(&mut report),
+        Task::Soak(args) => soak::run(&mut report, &args),
         Task::Synth(args) => synth::run(&mut report, &args),
     }
     Ok(report.finish())
