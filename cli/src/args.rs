@@ -68,6 +68,8 @@ pub enum Kv {
     Q8_0,
     #[value(name = "f32")]
     F32,
+    #[value(name = "q4_0")]
+    Q4_0,
 }
 
 impl From<Kv> for KvType {
@@ -76,6 +78,7 @@ impl From<Kv> for KvType {
             Kv::F16 => Self::F16,
             Kv::Q8_0 => Self::Q8_0,
             Kv::F32 => Self::F32,
+            Kv::Q4_0 => Self::Q4_0,
         }
     }
 }

@@ -14,6 +14,7 @@ mod fetch;
 mod inspect;
 mod interrupt;
 mod logits;
+mod on_full;
 mod output;
 mod perplexity;
 mod progress;

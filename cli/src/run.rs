@@ -19,6 +19,7 @@ use crate::{
     draft::DraftArgs,
     failure::DeadlinePassed,
     interrupt,
+    on_full::OnFullArgs,
     output::{Out, say},
     progress,
     prompt::{PromptArgs, SpecialArgs},
@@ -50,6 +51,13 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    full: OnFullArgs,
+    /// With --on-full shift: the first tokens, which stay. The first few take much of every later token's
+    /// attention, whatever they say (Xiao et al. 2024)
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(help_heading = "Computation")]
+    keep: usize,
+    #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
     deadline: DeadlineArgs,
@@ -76,6 +84,7 @@ struct Report {
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let max_tokens = usize::try_from(args.n_predict).ok();
     let mut options = args.sampling.options(max_tokens, &DEFAULTS)?;
+    options.on_full = args.full.choice(args.keep);
     let started = Instant::now();
     let model = args.compute.model(&args.model)?;
     let n_ctx = args.context.n_ctx(&model);

@@ -153,7 +153,7 @@ impl SamplingArgs {
             stops: self.stop.clone(),
             dry_breakers: breakers,
             ignore_eos: self.ignore_eos,
-            draft: None,
+            ..GenerateOptions::default()
         })
     }
 

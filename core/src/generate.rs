@@ -26,6 +26,38 @@ pub struct GenerateOptions {
     pub ignore_eos: bool,
     /// Where guesses at the next tokens come from: they change how fast text is made, not what it says.
     pub draft: Option<Draft>,
+    /// What happens when no token more fits the context.
+    pub on_full: OnFull,
+}
+
+/// What happens when no token more fits the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFull {
+    /// The text ends with [`StopReason::ContextFull`]; words that do not fit are
+    /// [`SessionError::ContextFull`].
+    #[default]
+    Error,
+    /// The oldest tokens are dropped, and nothing is computed again: see [`Session::shift`].
+    ///
+    /// A conversation drops its oldest whole turns instead, which leave its messages, too. Its system message
+    /// and the template's own beginning stay, whatever `keep` says.
+    Shift {
+        /// Tokens at the beginning that stay.
+        keep: usize,
+        /// Tokens that are free afterwards, at least; `None`: a quarter of the context. Where the latest turn
+        /// leaves less, that is what there is.
+        free: Option<usize>,
+    },
+}
+
+impl OnFull {
+    /// Tokens that are to be free in a context of `n_ctx`; `None` where nothing is dropped.
+    pub(crate) fn free(self, n_ctx: usize) -> Option<usize> {
+        match self {
+            Self::Error => None,
+            Self::Shift { free, .. } => Some(free.unwrap_or(n_ctx / 4).min(n_ctx)),
+        }
+    }
 }
 
 /// Why text ended.
@@ -117,6 +149,8 @@ pub struct Generator {
     max_tokens: usize,
     ignore_eos: bool,
     drafter: Option<Drafter>,
+    on_full: OnFull,
+    n_shifts: usize,
     tokens: Vec<TokenId>,
     /// The newest token, while the session has not computed it.
     pending: Option<TokenId>,
@@ -163,6 +197,8 @@ impl Generator {
                 .draft
                 .as_ref()
                 .map(|draft| Drafter::new(draft, session)),
+            on_full: options.on_full,
+            n_shifts: 0,
             tokens: Vec::new(),
             pending: None,
             end: None,
@@ -199,7 +235,7 @@ impl Generator {
         cancel.check().map_err(SessionError::from)?;
         let start = Instant::now();
         if let Some(token) = self.pending {
-            if session.tokens().len() == session.n_ctx() {
+            if self.is_stuck(session) && !self.make_room(session)? {
                 return Ok(Some(self.finish(StopReason::ContextFull)));
             }
             self.decode(session, token, cancel)?;
@@ -246,6 +282,44 @@ impl Generator {
         self.timings.drafted = drafter.drafted();
         self.timings.accepted = drafter.accepted();
         Ok(())
+    }
+
+    /// Whether the next step needs room that there is not.
+    pub(crate) fn is_stuck(&self, session: &Session) -> bool {
+        self.pending.is_some() && session.tokens().len() == session.n_ctx()
+    }
+
+    /// Drops tokens of a full context; `false` if none may be dropped.
+    fn make_room(&mut self, session: &mut Session) -> Result<bool, SessionError> {
+        let (OnFull::Shift { keep, .. }, Some(free)) =
+            (self.on_full, self.on_full.free(session.n_ctx()))
+        else {
+            return Ok(false);
+        };
+        let Some(drop) = session.n_to_drop(keep, free) else {
+            return Ok(false);
+        };
+        session.shift(keep, drop)?;
+        self.n_shifts += 1;
+        Ok(true)
+    }
+
+    /// What happens when the context is full.
+    pub(crate) const fn on_full(&self) -> OnFull {
+        self.on_full
+    }
+
+    /// From now on, the first `keep` tokens stay when others are dropped.
+    pub(crate) const fn set_keep(&mut self, n: usize) {
+        if let OnFull::Shift { keep, .. } = &mut self.on_full {
+            *keep = n;
+        }
+    }
+
+    /// How many times tokens were dropped.
+    #[must_use]
+    pub const fn n_shifts(&self) -> usize {
+        self.n_shifts
     }
 
     /// Ends the text: hands out what was held back.

@@ -146,10 +146,14 @@ impl Demand {
             });
         }
         let ty = options.kv.weight_type();
-        if !c.head_dim.is_multiple_of(ty.block_len()) {
-            let kv = options.kv.name();
+        if !options.kv.takes(c.head_dim) {
+            let (kv, wanted) = (options.kv.name(), options.kv.widths());
             let head_dim = c.head_dim;
-            return Err(SessionError::KvType { kv, head_dim });
+            return Err(SessionError::KvType {
+                wanted,
+                kv,
+                head_dim,
+            });
         }
         let model = if exact && !model.kernels().is_exact() {
             model.clone().with_kernels(Kernels::best_exact())

@@ -50,16 +50,21 @@ pub struct Kernels {
     pub(crate) mix_f32: Mix,
     pub(crate) mix_f16: Mix,
     pub(crate) mix_q8_0: Mix,
+    pub(crate) mix_q4_0: Mix,
     /// Some rows of weights at once with the bits of `mix_f16`, where the tier has it; of widths of 16.
     pub(crate) mix_rows_f16: Option<MixMany>,
     /// As above, of `mix_q8_0`.
     pub(crate) mix_rows_q8_0: Option<MixMany>,
+    /// As above, of `mix_q4_0`.
+    pub(crate) mix_rows_q4_0: Option<MixMany>,
     /// Many rows of weights at once, where the tier has it; of widths of 32.
     pub(crate) mix_many_f16: Option<MixMany>,
     pub(crate) mix_many_q8_0: Option<MixMany>,
+    pub(crate) mix_many_q4_0: Option<MixMany>,
     pub(crate) quantize: unsafe fn(&[f32], &mut ActRowsMut<'_>),
     pub(crate) rms_norm: unsafe fn(&[f32], &[f32], f32, &mut [f32]),
     pub(crate) rope: unsafe fn(&mut [f32], &[f32], &[f32]),
+    pub(crate) hadamard: unsafe fn(&mut [f32]),
     pub(crate) softmax_part: unsafe fn(&mut [f32]) -> (f32, f32),
     pub(crate) swiglu: unsafe fn(&mut [f32], &[f32]),
     pub(crate) add: unsafe fn(&mut [f32], &[f32]),
@@ -108,13 +113,17 @@ impl Kernels {
             mix_f32: |v, p, out| scalar::mix::mix_f32(block::cast(v), p, out),
             mix_f16: |v, p, out| scalar::mix::mix_f16(block::cast(v), p, out),
             mix_q8_0: |v, p, out| scalar::mix::mix_q8_0(block::cast(v), p, out),
+            mix_q4_0: |v, p, out| scalar::mix::mix_q4_0(block::cast(v), p, out),
             mix_rows_f16: None,
             mix_rows_q8_0: None,
+            mix_rows_q4_0: None,
             mix_many_f16: None,
             mix_many_q8_0: None,
+            mix_many_q4_0: None,
             quantize: scalar::quantize::quantize,
             rms_norm: scalar::rms_norm::rms_norm,
             rope: scalar::rope::rope,
+            hadamard: scalar::hadamard::hadamard,
             softmax_part: scalar::softmax::softmax_part,
             swiglu: scalar::swiglu::swiglu,
             add: scalar::add,
@@ -296,7 +305,7 @@ impl Kernels {
     }
 
     /// `out[i] += Σ_j p[j] * v[j][i]`: `v` is `p.len()` rows of `out.len()` numbers of type `ty`,
-    /// one of `F32`, `F16` and `Q8_0`.
+    /// one of `F32`, `F16`, `Q8_0` and `Q4_0`.
     ///
     /// # Panics
     /// If the shapes differ, or for another type.
@@ -310,6 +319,7 @@ impl Kernels {
             WeightType::F32 => self.mix_f32,
             WeightType::F16 => self.mix_f16,
             WeightType::Q8_0 => self.mix_q8_0,
+            WeightType::Q4_0 => self.mix_q4_0,
             other => panic!("mix: no kernel for {other}"),
         };
         // SAFETY: as in `quantize`.
@@ -344,6 +354,7 @@ impl Kernels {
         let (some, many) = match ty {
             WeightType::F16 => (self.mix_rows_f16, self.mix_many_f16),
             WeightType::Q8_0 => (self.mix_rows_q8_0, self.mix_many_q8_0),
+            WeightType::Q4_0 => (self.mix_rows_q4_0, self.mix_many_q4_0),
             _ => (None, None),
         };
         if let Some(mix) = some
@@ -391,6 +402,21 @@ impl Kernels {
         );
         // SAFETY: as in `quantize`.
         unsafe { (self.rope)(x, cos, sin) }
+    }
+
+    /// `x = H x`, `H` the symmetric Hadamard matrix that is its own inverse; see
+    /// [`scalar::hadamard`](scalar::hadamard::hadamard).
+    ///
+    /// # Panics
+    /// If `x` is not a power of two, and at least 8, long.
+    pub fn hadamard(&self, x: &mut [f32]) {
+        assert!(
+            x.len().is_power_of_two() && x.len() >= 8,
+            "hadamard: {} numbers",
+            x.len()
+        );
+        // SAFETY: as in `quantize`.
+        unsafe { (self.hadamard)(x) }
     }
 
     /// `x[i] = e^(x[i] - max)` in place; returns `(max, Σ)`, which is what merging parts of a row needs.

@@ -171,3 +171,30 @@ fn a_dot_of_the_largest_numbers_does_not_overflow() {
         assert_eq!(kernels.dot(WeightType::Q8_0, &row, x), 64.0 * 128.0 * 127.0);
     }
 }
+
+/// The matrix's entry is `(-1)^(number of ones in i & j) / sqrt(n)`.
+#[test]
+fn hadamard_is_the_matrix_and_its_own_inverse() {
+    let kernels = Kernels::for_isa(Isa::Scalar).unwrap();
+    for n in [8usize, 32, 64, 128] {
+        let x = floats(&mut Rng::new(n as u64), n, Range::Tame);
+        let mut got = x.clone();
+        kernels.hadamard(&mut got);
+        for (i, got) in got.iter().enumerate() {
+            let term = |(j, x): (usize, &f32)| match (i & j).count_ones() % 2 {
+                0 => f64::from(*x),
+                _ => -f64::from(*x),
+            };
+            let want = x.iter().enumerate().map(term).sum::<f64>() / (n as f64).sqrt();
+            let reach: f64 = x.iter().map(|x| f64::from(x.abs())).sum();
+            assert!((f64::from(*got) - want).abs() <= 1e-6 * reach, "{n}: [{i}]");
+        }
+        kernels.hadamard(&mut got);
+        let largest = x.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let back = x
+            .iter()
+            .zip(&got)
+            .all(|(x, y)| (x - y).abs() <= 2e-6 * largest);
+        assert!(back, "{n}: not its own inverse");
+    }
+}

@@ -4,9 +4,13 @@
 //! Ainslie et al. 2023 (grouped queries), Shazeer 2020 (SwiGLU), Vaswani et al. 2017 (attention).
 //! Nothing here is shared with the code that it judges.
 
+mod window;
+
 use std::collections::HashMap;
 
 use puna_core::tokenizer::TokenId;
+
+pub use window::Window;
 
 use crate::tiny::{Shape, Tiny};
 

@@ -76,7 +76,7 @@ fn batches_pieces_threads_and_single_tokens_give_the_same_bits() {
     let go = Cancel::new();
     for (tiny, n) in [(tiny(), N), (tiny_k(), 40)] {
         let (model, tokens) = (open(&tiny), tiny.tokens(n));
-        for kv in [KvType::F32, KvType::F16, KvType::Q8_0] {
+        for kv in KvType::ALL {
             let want = at_once(&model, kv, &tokens);
             for (n_batch, n_threads) in [(512, 2), (7, 1), (64, 3)] {
                 let mut session = session(&model, kv, n_batch, n_threads);
@@ -164,7 +164,7 @@ fn what_was_truncated_leaves_no_trace() {
     let (model, tokens) = (open(&tiny), tiny.tokens(N));
     let other: Vec<_> = tokens.iter().rev().copied().collect();
     let go = Cancel::new();
-    for kv in [KvType::F32, KvType::F16, KvType::Q8_0] {
+    for kv in KvType::ALL {
         let want = at_once(&model, kv, &tokens);
         let mut session = session(&model, kv, 100, 1);
         for keep in [0, 1, 255, 256, 257, N - 1] {
@@ -398,5 +398,29 @@ fn a_session_that_cannot_be_is_an_error() {
         new(64, KvType::Q8_0),
         "heads of a multiple of 32, this model's have 20",
     );
+    says(
+        new(64, KvType::Q4_0),
+        "heads of a power of two from 32 on, this model's have 20",
+    );
     assert_eq!(new(N_CTX, KvType::F16), Ok(()));
+    // Whole blocks, but no Hadamard matrix.
+    let tiny = Tiny::new(Shape::of(WeightType::Q8_0).head_dim(96));
+    for kv in KvType::ALL {
+        let options = SessionOptions {
+            n_ctx: Some(64),
+            kv,
+            ..SessionOptions::default()
+        };
+        let error = Session::new(&open(&tiny), &options).err();
+        let refused = matches!(
+            error,
+            Some(SessionError::KvType {
+                kv: "q4_0",
+                head_dim: 96,
+                ..
+            })
+        );
+        assert_eq!(refused, kv == KvType::Q4_0, "{error:?}");
+        assert_eq!(refused, kv.bytes(open(&tiny).config(), 64).is_none());
+    }
 }

@@ -65,7 +65,7 @@ fn a_fork_goes_its_own_way_from_any_place() {
     let (model, tokens) = (open(&tiny), tiny.tokens(600));
     let other: Vec<_> = tokens.iter().rev().copied().collect();
     let go = Cancel::new();
-    for kv in [KvType::F16, KvType::Q8_0, KvType::F32] {
+    for kv in KvType::ALL {
         for cut in [1, 255, 256, 257, 512, 520] {
             let mut first = session(&model, kv);
             first.prefill(&tokens[..cut], &go).unwrap();

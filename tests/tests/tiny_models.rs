@@ -8,7 +8,7 @@ use puna_core::{
 };
 use puna_kernels::{Kernels, WeightType};
 use puna_tests::{
-    judge::{EXACT, EXACT_F16, INT8, INT8_Q8_0, distance, every_logit, options},
+    judge::{EXACT, EXACT_F16, INT8, INT8_Q4_0, INT8_Q8_0, distance, every_logit, options},
     paper::Paper,
     tiny::{Shape, Tiny},
 };
@@ -23,9 +23,10 @@ fn judge(name: &str, shape: Shape, n: usize) {
         ("exact, f16 cache", KvType::F16, true, EXACT_F16),
         ("int8", KvType::F16, false, INT8),
         ("int8, q8_0 cache", KvType::Q8_0, false, INT8_Q8_0),
+        ("int8, q4_0 cache", KvType::Q4_0, false, INT8_Q4_0),
     ];
     for (path, kv, exact, most) in paths {
-        if kv == KvType::Q8_0 && !tiny.shape.head_dim.is_multiple_of(32) {
+        if !kv.takes(tiny.shape.head_dim) {
             continue;
         }
         let had = distance(&want, &every_logit(&model, &tiny, n, &options(kv, exact)));
@@ -261,9 +262,10 @@ fn every_tier_gives_the_same_bits() {
             (KvType::F32, false),
             (KvType::F16, false),
             (KvType::Q8_0, false),
+            (KvType::Q4_0, false),
             (KvType::F32, true),
         ] {
-            if kv == KvType::Q8_0 && !tiny.shape.head_dim.is_multiple_of(32) {
+            if !kv.takes(tiny.shape.head_dim) {
                 continue;
             }
             let mut want = None;

@@ -26,6 +26,7 @@ use crate::{
     editor::{Line, LineEditor},
     failure::{self, DeadlinePassed, StdoutClosed, Usage},
     fetch, interrupt,
+    on_full::OnFullArgs,
     output::{Out, say, shortened},
     progress, prompt,
     sampling::{Defaults, SamplingArgs},
@@ -54,6 +55,8 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     keep: KeepArgs,
+    #[command(flatten)]
+    full: OnFullArgs,
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
@@ -103,6 +106,7 @@ struct Report {
 pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let max_tokens = usize::try_from(args.n_predict).ok();
     let mut options = args.sampling.options(max_tokens, &DEFAULTS)?;
+    options.on_full = args.full.choice(0);
     let question = question(args)?;
     let path = match &args.model {
         Some(path) => path.clone(),
@@ -376,7 +380,7 @@ enum Ask<'a> {
 }
 
 /// What to do about a full context.
-const MORE_ROOM: &str = "/reset forgets the conversation, and `puna chat -c N` has room for more";
+const MORE_ROOM: &str = "/reset forgets the conversation, `puna chat -c N` has room for more, --on-full shift forgets the oldest turns";
 
 /// An answer, or as much as there is of it.
 #[derive(Default)]

@@ -112,6 +112,15 @@ fn a_full_context_is_a_length() {
 }
 
 #[test]
+fn a_full_context_that_shifts_goes_on() {
+    let mut run = with_model("run");
+    run.args(["-p", "Once upon a time", "-n", "40", "-c", "32"]);
+    let report = json(run.args(["--ignore-eos", "--on-full", "shift", "--keep", "2"]));
+    assert_eq!(report["stop"], "length");
+    assert_eq!(report["tokens"].as_array().unwrap().len(), 40);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_text() {
     let text = |seed| {
         let mut run = with_model("run");

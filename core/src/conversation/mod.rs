@@ -5,6 +5,7 @@ mod journal;
 mod prefix;
 mod record;
 mod reply;
+mod room;
 mod saved;
 
 use std::time::Instant;
@@ -13,10 +14,10 @@ pub use error::ConversationError;
 pub use prefix::Prefix;
 pub use reply::Reply;
 
-use self::journal::Journal;
+use self::{journal::Journal, room::Known};
 use crate::{
     cancel::Cancel,
-    chat::{ChatTemplate, Message, Role},
+    chat::{ChatTemplate, Message, Rendered, Role},
     generate::{GenerateOptions, Generator},
     model::Model,
     session::{Session, SessionOptions, Trim},
@@ -241,21 +242,23 @@ impl Conversation {
         cancel: &Cancel,
     ) -> Result<(Generator, String), ConversationError> {
         let start = Instant::now();
-        let tokenizer = self.session.model().tokenizer();
-        let rendered = self.template.render(&self.messages, true)?;
-        let held = &turn.held;
-        let rest = held
-            .text
-            .as_deref()
-            .and_then(|text| rendered.encode_after(tokenizer, text));
-        let tokens = match rest {
-            Some(rest) => {
-                let before = &self.session.tokens()[..held.n_tokens];
-                let before = before.iter().copied();
-                before.chain(held.pending).chain(rest).collect()
+        let mut rendered = self.template.render(&self.messages, true)?;
+        let mut tokens = self.encode(&rendered, &turn.held);
+        let n_ctx = self.session.n_ctx();
+        if let Some(free) = options.on_full.free(n_ctx)
+            && tokens.len() >= n_ctx
+        {
+            let known = turn.held.text.as_deref().map(|text| Known {
+                n_tokens: turn.held.n_tokens,
+                text,
+            });
+            let texts = (known, rendered.text());
+            if let Some(leaving) = self.leaving(turn, texts, (tokens.len(), free), true)? {
+                self.leave(turn, &leaving, rendered.text())?;
+                rendered = leaving.rendered;
+                tokens = self.encode(&rendered, &turn.held);
             }
-            None => rendered.encode(tokenizer),
-        };
+        }
         // What the session no longer holds spells nothing any more.
         let kept = self.session.n_in_common(&tokens);
         let last = self.last.as_mut().map(|turn| &mut turn.held);
@@ -268,5 +271,22 @@ impl Conversation {
         let mut generator = Generator::new(&self.session, options, true)?;
         generator.note_prefill(computed, start.elapsed());
         Ok((generator, rendered.text().to_owned()))
+    }
+
+    /// The tokens of `rendered`, the first of them as the session holds them.
+    fn encode(&self, rendered: &Rendered, held: &Held) -> Vec<TokenId> {
+        let tokenizer = self.session.model().tokenizer();
+        let rest = held
+            .text
+            .as_deref()
+            .and_then(|text| rendered.encode_after(tokenizer, text));
+        match rest {
+            Some(rest) => {
+                let before = &self.session.tokens()[..held.n_tokens];
+                let before = before.iter().copied();
+                before.chain(held.pending).chain(rest).collect()
+            }
+            None => rendered.encode(tokenizer),
+        }
     }
 }

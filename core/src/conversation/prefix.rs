@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Conversation, ConversationError};
+use super::{Conversation, ConversationError, room::opening};
 use crate::{
     cancel::Cancel,
     chat::{ChatTemplate, Message},
@@ -33,22 +33,9 @@ impl Prefix {
         cancel: &Cancel,
     ) -> Result<Self, ConversationError> {
         let mut session = Session::new(model, options)?;
-        // What two conversations share whose first words differ from the first letter on. Should other words
-        // merge with the last of these tokens, the conversation sees that a token differs.
-        let render = |text| {
-            let messages: Vec<_> = system
-                .map(Message::system)
-                .into_iter()
-                .chain([Message::user(text)])
-                .collect();
-            let rendered = template.render(&messages, true)?;
-            Ok::<_, ConversationError>(rendered.encode(model.tokenizer()))
-        };
-        let (one, other) = (render("a")?, render("Z")?);
-        let both = one.iter().zip(&other);
-        let n = both.take_while(|(a, b)| a == b).count();
-        if n > 0 {
-            session.prefill(&one[..n], cancel)?;
+        let opening = opening(&template, system, model.tokenizer())?;
+        if !opening.is_empty() {
+            session.prefill(&opening, cancel)?;
         }
         Ok(Self {
             session,

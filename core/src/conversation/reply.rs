@@ -1,6 +1,6 @@
 //! An answer in the making.
 
-use super::{Conversation, ConversationError, Held, Turn};
+use super::{Conversation, ConversationError, Held, Turn, room::Known};
 use crate::{
     cancel::Cancel,
     chat::Message,
@@ -17,8 +17,9 @@ pub struct Reply<'c> {
     /// The messages of the turn that this one replaces.
     replaced: Vec<Message>,
     generator: Generator,
-    /// The text that was prefilled.
+    /// The text that was prefilled, and its tokens.
     prompt: String,
+    n_prompt: usize,
     /// The answer so far.
     text: String,
     cancel: Cancel,
@@ -35,6 +36,7 @@ impl<'c> Reply<'c> {
         cancel: Cancel,
     ) -> Self {
         Self {
+            n_prompt: conversation.session.tokens().len(),
             conversation,
             turn,
             replaced,
@@ -53,15 +55,53 @@ impl<'c> Reply<'c> {
     /// [`ConversationError::Session`] with [`Cancelled`](crate::session::SessionError::Cancelled) when it was
     /// cancelled, and other errors; the turn is then taken back when the reply is dropped.
     pub fn next_piece(&mut self) -> Result<Option<String>, ConversationError> {
+        if self.generator.is_stuck(&self.conversation.session) {
+            self.make_room()?;
+        }
+        let shifts = self.generator.n_shifts();
         let piece = self
             .generator
-            .step(&mut self.conversation.session, &self.cancel)?;
+            .step(&mut self.conversation.session, &self.cancel);
+        if self.generator.n_shifts() > shifts {
+            // Words of this turn are no longer in the session.
+            self.turn.held = Held::default();
+            if let Some(last) = &mut self.conversation.last {
+                last.held = Held::default();
+            }
+        }
+        let piece = piece?;
         match &piece {
             Some(piece) => self.text.push_str(piece),
             None if !self.whole => self.commit(true)?,
             None => {}
         }
         Ok(piece)
+    }
+
+    /// Lets the oldest turns leave a full context. Where there are none, the generator drops words of this one.
+    fn make_room(&mut self) -> Result<(), ConversationError> {
+        let conversation = &mut *self.conversation;
+        let n_ctx = conversation.session.n_ctx();
+        let Some(free) = self.generator.on_full().free(n_ctx) else {
+            return Ok(());
+        };
+        if self.generator.n_shifts() == 0 {
+            let known = Known {
+                n_tokens: self.n_prompt,
+                text: &self.prompt,
+            };
+            let n = conversation.session.tokens().len();
+            let texts = (Some(known), self.prompt.as_str());
+            if let Some(leaving) = conversation.leaving(&self.turn, texts, (n, free), false)? {
+                conversation.leave(&mut self.turn, &leaving, &self.prompt)?;
+                self.n_prompt -= n - conversation.session.tokens().len();
+                leaving.rendered.text().clone_into(&mut self.prompt);
+                return Ok(());
+            }
+        }
+        let keep = conversation.n_opening()?;
+        self.generator.set_keep(keep);
+        Ok(())
     }
 
     /// Ends the answer here: the turn becomes part of the conversation as far as it has come.
@@ -106,6 +146,7 @@ impl<'c> Reply<'c> {
         let conversation = &mut *self.conversation;
         let session = &conversation.session;
         let certain = all_shown
+            && self.generator.n_shifts() == 0
             && self.generator.stop_reason() != Some(StopReason::StopString)
             && all_visible(session.model().tokenizer(), self.generator.tokens());
         let held = Held {

@@ -12,14 +12,25 @@ pub struct HeadMut<'a> {
 }
 
 impl HeadMut<'_> {
-    /// Stores the key and the value, `head_dim` numbers each, of the `t`-th position of the room.
+    /// Stores the key, `head_dim` numbers, of the `t`-th position of the room.
     ///
     /// # Panics
     /// If the room has fewer positions.
-    pub fn store(&mut self, t: usize, k: &[f32], v: &[f32]) {
-        let row = t * self.row..(t + 1) * self.row;
-        let stored = quantize_row(self.ty, k, &mut self.keys[row.clone()])
-            && quantize_row(self.ty, v, &mut self.values[row]);
-        debug_assert!(stored, "every cache type has a quantizer");
+    pub fn store_key(&mut self, t: usize, key: &[f32]) {
+        store(self.ty, key, &mut self.keys[t * self.row..][..self.row]);
     }
+
+    /// Stores the value, as [`store_key`](Self::store_key) does the key.
+    ///
+    /// # Panics
+    /// If the room has fewer positions.
+    pub fn store_value(&mut self, t: usize, value: &[f32]) {
+        store(self.ty, value, &mut self.values[t * self.row..][..self.row]);
+    }
+}
+
+/// Rounds `numbers` to a row.
+pub(super) fn store(ty: WeightType, numbers: &[f32], row: &mut [u8]) {
+    let stored = quantize_row(ty, numbers, row);
+    debug_assert!(stored, "every cache type has a quantizer");
 }

@@ -7,6 +7,7 @@
 mod head;
 mod kv_type;
 mod page;
+mod shift;
 
 use std::{ops::Range, sync::Arc};
 

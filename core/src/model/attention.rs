@@ -30,7 +30,8 @@ pub(super) struct Attention<'a> {
 }
 
 impl Attention<'_> {
-    /// Rotates queries and keys, scales the queries by `1 / sqrt(head_dim)`, and stores keys and values.
+    /// Rotates queries and keys, scales the queries by `1 / sqrt(head_dim)`, multiplies all by a Hadamard matrix if
+    /// the cache wants that, and stores keys and values.
     ///
     /// `q` is `(n, n_head, head_dim)`, `k` and `v` `(n, n_head_kv, head_dim)`;
     /// `q_by_head` becomes `(n_head_kv, n, n_group, head_dim)`.
@@ -47,6 +48,7 @@ impl Attention<'_> {
         let (hd, group, pairs) = (c.head_dim, c.n_group() * c.head_dim, c.rope_dim / 2);
         let n = q.len() / c.n_embd_q();
         let scale = 1.0 / (hd as f32).sqrt();
+        let mixed = kv.ty().is_mixed();
         for positions in by_page(self.pos..self.pos + n) {
             // Tokens of the batch whose rows lie in this page.
             let tokens = positions.start - self.pos..positions.end - self.pos;
@@ -64,11 +66,22 @@ impl Attention<'_> {
                         for q in out.chunks_exact_mut(hd) {
                             machine.kernels.rope(q, cos, sin);
                             q.iter_mut().for_each(|q| *q *= scale);
+                            if mixed {
+                                machine.kernels.hadamard(q);
+                            }
                         }
                         let at = t * c.n_embd_kv() + head * hd;
                         worker.head.copy_from_slice(&k[at..at + hd]);
                         machine.kernels.rope(&mut worker.head, cos, sin);
-                        room.store(row, &worker.head, &v[at..at + hd]);
+                        if mixed {
+                            machine.kernels.hadamard(&mut worker.head);
+                        }
+                        room.store_key(row, &worker.head);
+                        worker.head.copy_from_slice(&v[at..at + hd]);
+                        if mixed {
+                            machine.kernels.hadamard(&mut worker.head);
+                        }
+                        room.store_value(row, &worker.head);
                     }
                 };
             if n == 1 {
@@ -163,6 +176,7 @@ impl Attention<'_> {
                     );
                 }
                 running.finish(out);
+                unmix(machine.kernels, kv, out);
             }
         }
     }
@@ -215,7 +229,9 @@ impl Attention<'_> {
         }
         for (r, running) in running.iter().enumerate() {
             let (t, j) = (r / n_group, r % n_group);
-            running.finish(&mut out.row(t)[j * hd..(j + 1) * hd]);
+            let out = &mut out.row(t)[j * hd..(j + 1) * hd];
+            running.finish(out);
+            unmix(kernels, kv, out);
         }
     }
 
@@ -246,6 +262,13 @@ impl Attention<'_> {
         let values = kv.values(self.layer, head, chunk);
         let form = queries.act_type();
         kernels.mix_many(ty, values, form, scores, rows.seen, rows.mixed);
+    }
+}
+
+/// Takes the Hadamard matrix off one head's mix of values, if the cache has it on.
+fn unmix(kernels: &Kernels, kv: &KvCache, out: &mut [f32]) {
+    if kv.ty().is_mixed() {
+        kernels.hadamard(out);
     }
 }
 

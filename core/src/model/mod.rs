@@ -8,7 +8,7 @@ mod fingerprint;
 pub(crate) mod forward;
 mod linear;
 pub(crate) mod read_ahead;
-mod rope;
+pub(crate) mod rope;
 pub(crate) mod scratch;
 mod weights;
 

@@ -6,7 +6,7 @@ use super::Config;
 ///
 /// The angle of pair `i` at position `p` is `p * scale * base^(-2 i / rope_dim) / freqs[i]`, taken in
 /// `f64` so that every platform rounds to the same singles.
-pub(super) fn angles(
+pub(crate) fn angles(
     config: &Config,
     freqs: Option<&[f32]>,
     pos: usize,

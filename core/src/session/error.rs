@@ -16,6 +16,16 @@ pub enum SessionError {
         /// Tokens that fit.
         n_ctx: usize,
     },
+    /// There are no such tokens to be dropped.
+    #[error("session: cannot drop {drop} tokens after the first {keep}: it holds {used}")]
+    Shift {
+        /// Tokens before them.
+        keep: usize,
+        /// Tokens to be dropped.
+        drop: usize,
+        /// Tokens held.
+        used: usize,
+    },
     /// The context asked for is 0 or longer than the model was trained for.
     #[error("session: a context of {wanted} tokens, wanted 1 to the model's {n_ctx_train}")]
     Context {
@@ -25,10 +35,12 @@ pub enum SessionError {
         n_ctx_train: usize,
     },
     /// The heads of this model cannot be stored in this type.
-    #[error("session: a {kv} cache takes heads of a multiple of 32, this model's have {head_dim}")]
+    #[error("session: a {kv} cache takes heads of {wanted}, this model's have {head_dim}")]
     KvType {
         /// The type asked for.
         kv: &'static str,
+        /// The widths that it takes.
+        wanted: &'static str,
         /// Width of a head.
         head_dim: usize,
     },

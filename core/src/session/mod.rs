@@ -6,6 +6,7 @@ mod error;
 mod options;
 mod peek;
 mod save;
+mod shift;
 mod trim;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Rows mixed by weights: the second half of attention.
 
-use crate::block::{Block, BlockF16, BlockF32, BlockQ8_0, QK};
+use crate::block::{Block, BlockF16, BlockF32, BlockQ4_0, BlockQ8_0, QK};
 
 /// `out[i] += Σ_j p[j] * v[j][i]`, rows taken in order by fused multiply-add.
 ///
@@ -23,6 +23,16 @@ pub fn mix_q8_0(v: &[BlockQ8_0], p: &[f32], out: &mut [f32]) {
     mix(v, p, out, |v, p, out: &mut [f32]| {
         let d = v.d.to_f32();
         for (o, q) in out.iter_mut().zip(v.qs) {
+            *o = p.mul_add(d * f32::from(q), *o);
+        }
+    });
+}
+
+/// As [`mix_q8_0`], of `Q4_0` rows.
+pub fn mix_q4_0(v: &[BlockQ4_0], p: &[f32], out: &mut [f32]) {
+    mix(v, p, out, |v, p, out: &mut [f32]| {
+        let d = v.d.to_f32();
+        for (o, q) in out.iter_mut().zip(v.ints()) {
             *o = p.mul_add(d * f32::from(q), *o);
         }
     });

@@ -6,6 +6,7 @@ pub mod dot;
 pub mod exp;
 pub mod gemm;
 pub mod gemv;
+pub mod hadamard;
 pub mod mix;
 pub mod quantize;
 pub mod reduce;

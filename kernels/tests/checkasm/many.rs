@@ -156,7 +156,12 @@ fn many_rows_mix_as_each_alone() {
     let (_, fast) = tiers();
     let mut seed = 70_000;
     for kernels in fast {
-        for ty in [WeightType::F32, WeightType::F16, WeightType::Q8_0] {
+        for ty in [
+            WeightType::F32,
+            WeightType::F16,
+            WeightType::Q8_0,
+            WeightType::Q4_0,
+        ] {
             for (rows, len, width) in [
                 (1, 5, 64),
                 (1, 256, 96),

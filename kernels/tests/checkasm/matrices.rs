@@ -109,8 +109,13 @@ fn no_weights_give_zeros() {
 fn mix_has_the_bits_of_scalar() {
     let (scalar, fast) = tiers();
     let mut seed = 30_000;
-    for ty in [WeightType::F32, WeightType::F16, WeightType::Q8_0] {
-        let widths = if ty == WeightType::Q8_0 {
+    for ty in [
+        WeightType::F32,
+        WeightType::F16,
+        WeightType::Q8_0,
+        WeightType::Q4_0,
+    ] {
+        let widths = if ty.block_len() == 32 {
             &[32, 64, 96, 128, 160][..]
         } else {
             &[1, 5, 8, 31, 32, 64, 80, 100]

@@ -200,3 +200,22 @@ fn scale_and_add_has_the_bits_of_scalar() {
         },
     );
 }
+
+#[test]
+fn hadamard_has_the_bits_of_scalar() {
+    let (scalar, fast) = tiers();
+    let mut seed = 56_000;
+    for n in [8, 16, 32, 64, 128, 256] {
+        for range in Range::ALL {
+            seed += 1;
+            let x = floats(&mut Rng::new(seed), n, range);
+            let mut want = x.clone();
+            scalar.hadamard(&mut want);
+            for kernels in &fast {
+                let case = || format!("{:?} hadamard n={n} {range:?} seed={seed}", kernels.isa());
+                let got = in_place(&x, |x| kernels.hadamard(x), &case);
+                assert_same(&got, &want, &case);
+            }
+        }
+    }
+}

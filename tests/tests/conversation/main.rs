@@ -5,4 +5,5 @@ mod hostile;
 mod journal;
 mod kills;
 mod reuse;
+mod shift;
 mod state;

@@ -7,8 +7,8 @@ use core::arch::aarch64::{
 
 use super::float::{load_f16, load_f32};
 use crate::{
-    aarch64::load,
-    block::{self, Block, BlockF16, BlockF32, BlockQ8_0, QK},
+    aarch64::{ints, load},
+    block::{self, Block, BlockF16, BlockF32, BlockQ4_0, BlockQ8_0, QK},
 };
 
 /// 32 numbers.
@@ -46,6 +46,17 @@ pub(crate) fn mix_q8_0(v: &[u8], p: &[f32], out: &mut [f32]) {
     for (i, out) in out.as_chunks_mut::<QK>().0.iter_mut().enumerate() {
         let column = v.iter().skip(i).step_by(row);
         strip(column, p, out, |v| dequantize(v));
+    }
+}
+
+/// Twin of [`crate::scalar::mix::mix_q4_0`].
+#[target_feature(enable = "neon")]
+pub(crate) fn mix_q4_0(v: &[u8], p: &[f32], out: &mut [f32]) {
+    let v = block::cast::<BlockQ4_0>(v);
+    let row = out.len() / QK;
+    for (i, out) in out.as_chunks_mut::<QK>().0.iter_mut().enumerate() {
+        let column = v.iter().skip(i).step_by(row);
+        strip(column, p, out, |v| scaled(ints::q4_0(v), load::half(v.d)));
     }
 }
 
@@ -105,8 +116,13 @@ fn strip<'a, B: 'a>(
 #[inline]
 #[target_feature(enable = "neon")]
 fn dequantize(v: &BlockQ8_0) -> Strip {
-    let d = load::half(v.d);
-    let [low, high] = load::i8x32(&v.qs);
+    scaled(load::i8x32(&v.qs), load::half(v.d))
+}
+
+/// 32 integers times `d`.
+#[inline]
+#[target_feature(enable = "neon")]
+fn scaled([low, high]: [int8x16_t; 2], d: f32) -> Strip {
     let ([a, b, c, e], [f, g, h, i]) = (widen(low), widen(high));
     [a, b, c, e, f, g, h, i].map(|v| vmulq_n_f32(v, d))
 }

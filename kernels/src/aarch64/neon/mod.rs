@@ -24,7 +24,7 @@ use crate::{
 
 /// Puts this tier's kernels into `table`. The caller has checked that the CPU runs them.
 ///
-/// `add` stays: the definition itself is compiled to NEON.
+/// `add` and `hadamard` stay: the definitions themselves are compiled to NEON.
 pub(crate) fn install(table: &mut Kernels) {
     let mut set = |ty: WeightType, mat| table.mat[ty as usize] = mat;
     set(WeightType::F32, f32());
@@ -45,6 +45,7 @@ pub(crate) fn install(table: &mut Kernels) {
     table.mix_f32 = mix::mix_f32;
     table.mix_f16 = mix::mix_f16;
     table.mix_q8_0 = mix::mix_q8_0;
+    table.mix_q4_0 = mix::mix_q4_0;
     table.quantize = quantize::quantize;
     table.rms_norm = rms_norm::rms_norm;
     table.rope = rope::rope;

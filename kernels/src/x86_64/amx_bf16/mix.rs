@@ -9,10 +9,13 @@ use super::{
 };
 use crate::{
     activations::Line,
-    block::{self, BlockF16, BlockQ8_0},
+    block::{self, BlockF16, BlockQ4_0, BlockQ8_0},
     x86_64::{
         avx2::load::load_128,
-        avx512vnni::load::{load_halves, load_ps, store_ps},
+        avx512vnni::{
+            load::{load_halves, load_ps, store_ps},
+            mix::half_of_q4_0,
+        },
     },
 };
 
@@ -39,6 +42,16 @@ pub(super) fn q8_0(v: &[u8], p: &[f32], len: usize, out: &mut [f32]) {
         let halves: &[[u8; SIDE]; 2] = bytemuck::cast_ref(&v.qs);
         let q = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_128(&halves[c % 2])));
         _mm512_mul_ps(_mm512_set1_ps(v.d.to_f32()), q)
+    });
+}
+
+/// Of rows of `Q4_0`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")]
+pub(super) fn q4_0(v: &[u8], p: &[f32], len: usize, out: &mut [f32]) {
+    let v: &[BlockQ4_0] = block::cast(v);
+    let blocks = v.len() / len;
+    mix(p, len, out, |row, c| {
+        half_of_q4_0(&v[row * blocks + c / 2], c % 2)
     });
 }
 

@@ -120,4 +120,5 @@ pub(super) fn install(table: &mut Kernels) {
     }
     table.mix_many_f16 = Some(mix::f16);
     table.mix_many_q8_0 = Some(mix::q8_0);
+    table.mix_many_q4_0 = Some(mix::q4_0);
 }

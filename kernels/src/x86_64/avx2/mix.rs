@@ -3,11 +3,12 @@
 use core::arch::x86_64::*;
 
 use super::{
+    dot::parts_q4_0,
     float::{Sixteen, load_sixteen},
     load::{load_128, load_halves, load_ps, load_singles, store_ps},
 };
 use crate::{
-    block::{self, Block, BlockF16, BlockF32, BlockQ8_0, QK},
+    block::{self, Block, BlockF16, BlockF32, BlockQ4_0, BlockQ8_0, QK},
     scalar::reduce::LANES,
 };
 
@@ -23,19 +24,44 @@ pub(super) fn mix_f16(v: &[u8], p: &[f32], out: &mut [f32]) {
     floats::<BlockF16>(block::cast(v), p, out, |v| load_halves(v), |v| v.to_f32());
 }
 
-/// Twin of `scalar::mix::mix_q8_0`: 32 columns stay in registers while the rows pass.
+/// Twin of `scalar::mix::mix_q8_0`.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn mix_q8_0(v: &[u8], p: &[f32], out: &mut [f32]) {
-    let v: &[BlockQ8_0] = block::cast(v);
+    blocks::<BlockQ8_0>(block::cast(v), p, out, |v| {
+        let halves: &[[u8; 16]; 2] = bytemuck::cast_ref(&v.qs);
+        (v.d.to_f32(), [0, 1].map(|h| load_128(&halves[h])))
+    });
+}
+
+/// Twin of `scalar::mix::mix_q4_0`.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn mix_q4_0(v: &[u8], p: &[f32], out: &mut [f32]) {
+    blocks::<BlockQ4_0>(block::cast(v), p, out, |v| {
+        let (q, d, _) = parts_q4_0(v);
+        (
+            d,
+            [_mm256_castsi256_si128(q), _mm256_extracti128_si256::<1>(q)],
+        )
+    });
+}
+
+/// 32 columns stay in registers while the rows pass; `parts` gives a block's scale and its integers.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn blocks<B: Block>(
+    v: &[B],
+    p: &[f32],
+    out: &mut [f32],
+    parts: impl Fn(&B) -> (f32, [__m128i; 2]),
+) {
     let (out, _) = out.as_chunks_mut::<QK>();
     let width = out.len();
     for (i, out) in out.iter_mut().enumerate() {
         let out: &mut [[f32; 8]; 4] = bytemuck::cast_mut(out);
         let mut acc = [0, 1, 2, 3].map(|j| load_ps(&out[j]));
         for (row, p) in v.chunks_exact(width).zip(p) {
-            let (d, p) = (_mm256_set1_ps(row[i].d.to_f32()), _mm256_set1_ps(*p));
-            let halves: &[[u8; 16]; 2] = bytemuck::cast_ref(&row[i].qs);
-            let [a, b] = [0, 1].map(|h| load_128(&halves[h]));
+            let (d, [a, b]) = parts(&row[i]);
+            let (d, p) = (_mm256_set1_ps(d), _mm256_set1_ps(*p));
             let quarters = [a, _mm_unpackhi_epi64(a, a), b, _mm_unpackhi_epi64(b, b)];
             for (acc, q) in acc.iter_mut().zip(quarters) {
                 let q = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q));

@@ -29,13 +29,21 @@ pub(crate) fn install(table: &mut Kernels) {
     table.mix_f32 = mix::mix_f32;
     table.mix_f16 = mix::mix_f16;
     table.mix_q8_0 = mix::mix_q8_0;
+    table.mix_q4_0 = mix::mix_q4_0;
     table.quantize = quantize::quantize;
     table.rms_norm = rms_norm::rms_norm;
     table.rope = rope::rope;
+    table.hadamard = hadamard;
     table.softmax_part = softmax::softmax_part;
     table.swiglu = swiglu::swiglu;
     table.add = add;
     table.scale_and_add = scale_and_add;
+}
+
+/// Twin of [`scalar::hadamard`](scalar::hadamard::hadamard): the same loops, compiled for this tier.
+#[target_feature(enable = "avx2")]
+fn hadamard(x: &mut [f32]) {
+    scalar::hadamard::hadamard(x);
 }
 
 /// Twin of [`scalar::add`]: the same loop, compiled for this tier.

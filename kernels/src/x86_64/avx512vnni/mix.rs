@@ -5,8 +5,8 @@ use core::arch::x86_64::*;
 
 use super::load::{load_halves, load_ps, store_ps};
 use crate::{
-    block::{self, BlockF16, BlockQ8_0, QK},
-    x86_64::avx2::load::load_128,
+    block::{self, BlockF16, BlockQ4_0, BlockQ8_0, QK},
+    x86_64::avx2::{dot::parts_q4_0, load::load_128},
 };
 
 /// Numbers of a register.
@@ -33,6 +33,29 @@ pub(super) fn mix_q8_0(v: &[u8], p: &[f32], len: usize, out: &mut [f32]) {
         let q = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(load_128(&halves[c % 2])));
         _mm512_mul_ps(_mm512_set1_ps(v.d.to_f32()), q)
     });
+}
+
+/// Of rows of `Q4_0`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")]
+pub(super) fn mix_q4_0(v: &[u8], p: &[f32], len: usize, out: &mut [f32]) {
+    let v: &[BlockQ4_0] = block::cast(v);
+    let blocks = v.len() / len;
+    rows(p, len, out, blocks * QK / LANES, |row, c| {
+        half_of_q4_0(&v[row * blocks + c / 2], c % 2)
+    });
+}
+
+/// The first or second 16 numbers of a block.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c")]
+pub(in crate::x86_64) fn half_of_q4_0(v: &BlockQ4_0, half: usize) -> __m512 {
+    let (q, d, _) = parts_q4_0(v);
+    let q = match half {
+        0 => _mm256_castsi256_si128(q),
+        _ => _mm256_extracti128_si256::<1>(q),
+    };
+    let q = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
+    _mm512_mul_ps(_mm512_set1_ps(d), q)
 }
 
 /// `out[r][i] += Σ_j p[r][j] * v[j][i]` over `len` rows `v` of `16 columns` numbers; `value(j, c)` gives those from

@@ -7,7 +7,7 @@ mod few;
 mod float;
 mod gemm;
 pub(super) mod load;
-mod mix;
+pub(super) mod mix;
 pub(super) mod rows;
 mod rows_k;
 mod softmax;
@@ -23,6 +23,7 @@ pub(crate) fn install(table: &mut Kernels) {
     types::install(&mut table.mat);
     table.mix_rows_f16 = Some(mix::mix_f16);
     table.mix_rows_q8_0 = Some(mix::mix_q8_0);
+    table.mix_rows_q4_0 = Some(mix::mix_q4_0);
     table.softmax_part = softmax::softmax_part;
     table.swiglu = swiglu::swiglu;
     table.add = add::add;
