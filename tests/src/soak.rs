@@ -48,21 +48,19 @@ pub fn open_chat_close(path: &Path) -> String {
     chat(&Model::open(path).expect("the model opens"), 2)
 }
 
-/// [`SESSIONS`] sessions on one model, each on a thread of its own, `rounds` times; all must say the same.
+/// [`SESSIONS`] sessions on one model, each on a thread of its own; all must say the same.
 ///
 /// # Panics
 /// If they do not, or anything fails.
-pub fn sessions_at_once(path: &Path, rounds: usize) {
+pub fn sessions_at_once(path: &Path) {
     let model = Model::open(path).expect("the model opens");
     let wanted = chat(&model, 1);
-    for _ in 0..rounds {
-        thread::scope(|scope| {
-            let sessions = [(); SESSIONS].map(|()| scope.spawn(|| chat(&model, 1)));
-            for session in sessions {
-                assert_eq!(session.join().expect("no panic"), wanted);
-            }
-        });
-    }
+    thread::scope(|scope| {
+        let sessions = [(); SESSIONS].map(|()| scope.spawn(|| chat(&model, 1)));
+        for session in sessions {
+            assert_eq!(session.join().expect("no panic"), wanted);
+        }
+    });
 }
 
 /// Two short turns on `n_threads` threads.
@@ -105,24 +103,26 @@ pub struct Soak {
 }
 
 impl Soak {
-    /// Opens, chats and closes `cycles` times, with [`SESSIONS`] at once in between, and looks at the process after
-    /// the first tenth, at least two of them, and at the end. `tell` is told of each cycle.
+    /// Opens, chats and closes `cycles` times, with [`SESSIONS`] at once before each tenth of them, and looks at the
+    /// process after the first tenth, at least two cycles, and at the end. `tell` is told of each cycle.
     ///
     /// # Panics
     /// If an answer differs from the first one, or anything fails.
     pub fn run(path: &Path, cycles: usize, mut tell: impl FnMut(usize, Held)) -> Self {
         let threads = Held::now().threads;
         let wanted = open_chat_close(path);
-        let mut cycle = |i| {
+        let tenth = (cycles / 10).max(1);
+        let mut cycle = |i: usize| {
+            if i.is_multiple_of(tenth) {
+                sessions_at_once(path);
+            }
             assert_eq!(open_chat_close(path), wanted);
             tell(i, Held::now());
         };
-        let first = (cycles / 10).max(2);
-        sessions_at_once(path, 1);
+        let first = tenth.max(2);
         (0..first).for_each(&mut cycle);
         let before = Held::settled(threads);
         (first..cycles).for_each(&mut cycle);
-        sessions_at_once(path, 1 + cycles / 100);
         Self {
             before,
             after: Held::settled(threads),
