@@ -1,7 +1,8 @@
 //! What guesses at the next tokens save: the same texts made with and without them, in turn.
 //!
 //! Two tasks show the range: an edit, whose answer repeats most of the prompt, and prose, whose answer does
-//! not. The likeliest tokens are taken, so both ways make the same text, which is checked.
+//! not. The edit's first sentence is given, or a small model would not begin at all. The likeliest tokens are
+//! taken, so both ways make the same text, which is checked.
 
 use anyhow::{Result, bail};
 use puna_core::{
@@ -19,21 +20,31 @@ use serde::Serialize;
 use super::{Args, spread::Spread};
 use crate::{draft::Source, output::Out, progress};
 
-/// A name and what is asked for.
-const TASKS: [(&str, &str); 2] = [
-    (
-        "edit",
-        "Copy the following text, but write Maria instead of Anna.\n\nAnna lived in a small house by the \
-         harbour. Every morning she walked down to the water and watched the boats come in. The fishermen \
-         knew her well, and they often gave her a fish or two for her breakfast. One day an old captain \
-         asked her whether she would like to sail with him to the islands in the north. Anna thought about \
-         it for a long time. Then she packed a bag, locked the door of her house, and went on board. The \
-         journey took nine days, and on the tenth day they saw the white cliffs of the first island.",
-    ),
-    (
-        "prose",
-        "Write a story about an old lighthouse keeper who finds a letter in a bottle.",
-    ),
+/// What is asked for.
+struct Asked {
+    name: &'static str,
+    text: &'static str,
+    /// How the answer begins.
+    begun: &'static str,
+}
+
+const TASKS: [Asked; 2] = [
+    Asked {
+        name: "edit",
+        text: "Copy the following text, but write Maria instead of Anna.\n\nAnna lived in a small house by the \
+               harbour. Every morning she walked down to the water and watched the boats come in. The \
+               fishermen knew her well, and they often gave her a fish or two for her breakfast. One day an \
+               old captain asked her whether she would like to sail with him to the islands in the north. \
+               Anna thought about it for a long time. Then she packed a bag, locked the door of her house, \
+               and went on board. The journey took nine days, and on the tenth day they saw the white cliffs \
+               of the first island.",
+        begun: "Maria lived in a small house by the harbour.",
+    },
+    Asked {
+        name: "prose",
+        text: "Write a story about an old lighthouse keeper who finds a letter in a bottle.",
+        begun: "",
+    },
 ];
 
 /// One task, made in both ways.
@@ -61,7 +72,7 @@ pub fn run(args: &Args, source: &Source, out: &mut Out) -> Result<()> {
     let most = args.n_gen.iter().copied().max().unwrap_or(0);
     let tasks: Vec<_> = TASKS
         .iter()
-        .map(|(name, text)| Ok((*name, prompt(&model, text)?)))
+        .map(|asked| Ok((asked.name, prompt(&model, asked)?)))
         .collect::<Result<_>>()?;
     let longest = tasks.iter().map(|(_, prompt)| prompt.len()).max();
     let n_ctx = (longest.unwrap_or(0) + most).min(model.config().n_ctx_train);
@@ -96,21 +107,24 @@ pub fn run(args: &Args, source: &Source, out: &mut Out) -> Result<()> {
     table(out, &source.name(), &reports)
 }
 
-/// What is asked, by the model's template where it has one.
-fn prompt(model: &Model, text: &str) -> Result<Vec<TokenId>> {
+/// What is asked, by the model's template where it has one, and what the answer begins with.
+fn prompt(model: &Model, asked: &Asked) -> Result<Vec<TokenId>> {
     let tokenizer = model.tokenizer();
-    match ChatTemplate::from_gguf(model.gguf(), tokenizer) {
-        Ok(template) => Ok(template
-            .render(&[Message::user(text)], true)?
-            .encode(tokenizer)),
-        Err(_) => Ok(tokenizer.encode(
-            &format!("{text}\n\n"),
-            EncodeOptions {
-                add_special: true,
-                parse_special: false,
-            },
-        )),
-    }
+    let plain = |text: &str, add_special| {
+        let options = EncodeOptions {
+            add_special,
+            parse_special: false,
+        };
+        tokenizer.encode(text, options)
+    };
+    let mut tokens = match ChatTemplate::from_gguf(model.gguf(), tokenizer) {
+        Ok(template) => template
+            .render(&[Message::user(asked.text)], true)?
+            .encode(tokenizer),
+        Err(_) => plain(&format!("{}\n\n", asked.text), true),
+    };
+    tokens.extend(plain(asked.begun, false));
+    Ok(tokens)
 }
 
 /// A text to be made.
