@@ -10,7 +10,7 @@ use std::{error::Error, io::Write, path::Path};
 use puna_core::{
     cancel::Cancel,
     chat::ChatTemplate,
-    conversation::{Prefix, Reply},
+    conversation::{Conversation, Prefix, Reply},
     generate::GenerateOptions,
     model::Model,
     session::SessionOptions,
@@ -62,7 +62,7 @@ pub fn talk(model: &Path, dir: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Prints an answer as it comes.
-fn show(mut reply: Reply<'_>) -> Result<(), Box<dyn Error>> {
+fn show(mut reply: Reply<&mut Conversation>) -> Result<(), Box<dyn Error>> {
     while let Some(piece) = reply.next_piece()? {
         print!("{piece}");
         std::io::stdout().flush()?;

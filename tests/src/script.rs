@@ -78,7 +78,7 @@ pub fn answers(seed: u64) -> GenerateOptions {
 ///
 /// # Panics
 /// When it fails.
-pub fn finish(mut reply: Reply<'_>) -> usize {
+pub fn finish(mut reply: Reply<&mut Conversation>) -> usize {
     while reply.next_piece().expect("a piece").is_some() {}
     reply.timings().prefill_tokens
 }

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Package → the packages of this workspace that it may depend on, in any way. `None`: all.
-const ARROWS: [(&str, Option<&[&str]>); 7] = [
+const ARROWS: [(&str, Option<&[&str]>); 9] = [
     ("puna-kernels", Some(&[])),
     // Nothing but the tests and one feature of puna-core may know it: it is C++.
     ("puna-ggml-sys", Some(&[])),
     ("puna-core", Some(&["puna-kernels", "puna-ggml-sys"])),
+    ("puna-ffi", Some(&["puna-core"])),
+    // Reads the library's file, not its package.
+    ("puna-bindgen", Some(&[])),
     ("puna-cli", Some(&["puna-core"])),
     ("puna-tests", None),
     ("xtask", Some(&[])),
@@ -49,7 +52,10 @@ const UNWANTED: [&str; 20] = [
 
 /// Files, and folders ending in `/`, that may say `unsafe`, and for what.
 const UNSAFE: [(&str, &str); 11] = [
-    ("core/src/gguf/map.rs", "maps a file"),
+    (
+        "core/src/gguf/map.rs",
+        "maps a file, duplicates a descriptor",
+    ),
     (
         "core/src/pool/",
         "lends the caller's closure to the workers while it waits, and keeps their columns apart",

@@ -354,7 +354,11 @@ impl Chat<'_> {
         Ok(made)
     }
 
-    fn begin(&mut self, ask: Ask<'_>, cancel: &Cancel) -> Result<Reply<'_>, ConversationError> {
+    fn begin(
+        &mut self,
+        ask: Ask<'_>,
+        cancel: &Cancel,
+    ) -> Result<Reply<&mut Conversation>, ConversationError> {
         match ask {
             Ask::Say(text) => self.conversation.send(text, &self.options, cancel),
             Ask::Edit(text) => self.conversation.edit_last(text, &self.options, cancel),

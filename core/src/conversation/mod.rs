@@ -8,7 +8,7 @@ mod reply;
 mod room;
 mod saved;
 
-use std::time::Instant;
+use std::{ops::DerefMut, time::Instant};
 
 pub use error::ConversationError;
 pub use prefix::Prefix;
@@ -55,6 +55,17 @@ impl Held {
             ..Self::default()
         }
     }
+}
+
+/// What a conversation is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask<'t> {
+    /// These words.
+    Send(&'t str),
+    /// These words, in place of the last turn's.
+    EditLast(&'t str),
+    /// The last turn's words again.
+    Regenerate,
 }
 
 /// Where a turn begins.
@@ -159,12 +170,8 @@ impl Conversation {
         text: &str,
         options: &GenerateOptions,
         cancel: &Cancel,
-    ) -> Result<Reply<'_>, ConversationError> {
-        let turn = Turn {
-            n_messages: self.messages.len(),
-            held: self.held.clone(),
-        };
-        self.begin(turn, text, options, cancel)
+    ) -> Result<Reply<&mut Self>, ConversationError> {
+        Self::answer(self, Ask::Send(text), options, cancel)
     }
 
     /// Says `text` in place of the last turn's words, and begins another answer. Tokens are computed from the
@@ -177,9 +184,8 @@ impl Conversation {
         text: &str,
         options: &GenerateOptions,
         cancel: &Cancel,
-    ) -> Result<Reply<'_>, ConversationError> {
-        let turn = self.last.clone().ok_or(ConversationError::NoTurn)?;
-        self.begin(turn, text, options, cancel)
+    ) -> Result<Reply<&mut Self>, ConversationError> {
+        Self::answer(self, Ask::EditLast(text), options, cancel)
     }
 
     /// Begins another answer to the last turn's words: only one token is computed, for its logits.
@@ -191,25 +197,53 @@ impl Conversation {
         &mut self,
         options: &GenerateOptions,
         cancel: &Cancel,
-    ) -> Result<Reply<'_>, ConversationError> {
-        let turn = self.last.clone().ok_or(ConversationError::NoTurn)?;
-        let text = self.messages[turn.n_messages].content.clone();
-        self.begin(turn, &text, options, cancel)
+    ) -> Result<Reply<&mut Self>, ConversationError> {
+        Self::answer(self, Ask::Regenerate, options, cancel)
+    }
+
+    /// Asks, where the reply holds the conversation by a handle of the caller's making: one that owns it, or one that
+    /// hands it back when it is dropped.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), [`edit_last`](Self::edit_last) and [`regenerate`](Self::regenerate).
+    pub fn answer<C: DerefMut<Target = Self>>(
+        conversation: C,
+        ask: Ask<'_>,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Reply<C>, ConversationError> {
+        let last = || conversation.last.clone().ok_or(ConversationError::NoTurn);
+        let (turn, text) = match ask {
+            Ask::Send(text) => {
+                let turn = Turn {
+                    n_messages: conversation.messages.len(),
+                    held: conversation.held.clone(),
+                };
+                (turn, text.to_owned())
+            }
+            Ask::EditLast(text) => (last()?, text.to_owned()),
+            Ask::Regenerate => {
+                let turn = last()?;
+                let text = conversation.messages[turn.n_messages].content.clone();
+                (turn, text)
+            }
+        };
+        Self::begin(conversation, turn, text, options, cancel)
     }
 
     /// Takes the conversation back to where `turn` begins and says `text`.
-    fn begin(
-        &mut self,
+    fn begin<C: DerefMut<Target = Self>>(
+        mut conversation: C,
         mut turn: Turn,
-        text: &str,
+        text: String,
         options: &GenerateOptions,
         cancel: &Cancel,
-    ) -> Result<Reply<'_>, ConversationError> {
-        let replaced = self.messages.split_off(turn.n_messages);
-        self.messages.push(Message::user(text));
-        match self.prefill(&mut turn, options, cancel) {
+    ) -> Result<Reply<C>, ConversationError> {
+        let replaced = conversation.messages.split_off(turn.n_messages);
+        conversation.messages.push(Message::user(text));
+        match conversation.prefill(&mut turn, options, cancel) {
             Ok((generator, prompt)) => Ok(Reply::new(
-                self,
+                conversation,
                 turn,
                 replaced,
                 generator,
@@ -217,7 +251,7 @@ impl Conversation {
                 cancel.clone(),
             )),
             Err(error) => {
-                self.take_back(&turn, replaced);
+                conversation.take_back(&turn, replaced);
                 Err(error)
             }
         }

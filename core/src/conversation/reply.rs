@@ -1,5 +1,7 @@
 //! An answer in the making.
 
+use std::ops::DerefMut;
+
 use super::{Conversation, ConversationError, Held, Turn, room::Known};
 use crate::{
     cancel::Cancel,
@@ -11,8 +13,8 @@ use crate::{
 /// An answer in the making. Dropped before its end without [`keep`](Self::keep), it takes the whole turn
 /// back; a turn that it was to replace is then still there.
 #[derive(Debug)]
-pub struct Reply<'c> {
-    conversation: &'c mut Conversation,
+pub struct Reply<C: DerefMut<Target = Conversation>> {
+    conversation: C,
     turn: Turn,
     /// The messages of the turn that this one replaces.
     replaced: Vec<Message>,
@@ -26,9 +28,9 @@ pub struct Reply<'c> {
     whole: bool,
 }
 
-impl<'c> Reply<'c> {
+impl<C: DerefMut<Target = Conversation>> Reply<C> {
     pub(super) fn new(
-        conversation: &'c mut Conversation,
+        conversation: C,
         turn: Turn,
         replaced: Vec<Message>,
         generator: Generator,
@@ -166,7 +168,7 @@ impl<'c> Reply<'c> {
     }
 }
 
-impl Drop for Reply<'_> {
+impl<C: DerefMut<Target = Conversation>> Drop for Reply<C> {
     fn drop(&mut self) {
         if !self.whole {
             let replaced = std::mem::take(&mut self.replaced);

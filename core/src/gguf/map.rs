@@ -65,6 +65,29 @@ impl Map {
         Self::window(file, offset, len, Path::new(""))
     }
 
+    /// As [`from_fd`](Self::from_fd), of a descriptor by its number, which stays its owner's: it is duplicated,
+    /// not opened anew, as the system may have lent a file that this process must not open. `len`: `None` is
+    /// up to the end of the file.
+    ///
+    /// # Errors
+    /// As [`from_fd`](Self::from_fd); [`GgufError::Io`] for a number that is no open descriptor.
+    #[cfg(unix)]
+    pub fn from_descriptor(number: i32, offset: u64, len: Option<u64>) -> Result<Self, GgufError> {
+        let failed = |source| GgufError::Io {
+            doing: "use descriptor",
+            path: PathBuf::from(number.to_string()),
+            source,
+        };
+        let file = File::from(duplicate(number).map_err(failed)?);
+        let metadata = file.metadata().map_err(failed)?;
+        // A provider may hand out a pipe, which cannot be mapped.
+        if !metadata.is_file() {
+            return Err(failed(std::io::Error::other("not a regular file")));
+        }
+        let len = len.unwrap_or_else(|| metadata.len().saturating_sub(offset));
+        Self::from_fd(file, offset, len)
+    }
+
     /// Takes bytes in memory.
     #[must_use]
     pub const fn from_bytes(bytes: Vec<u8>) -> Self {
@@ -155,6 +178,22 @@ impl Map {
         }
         Ok(())
     }
+}
+
+/// A descriptor of our own for the file that `number` is open on.
+#[cfg(unix)]
+#[allow(
+    unsafe_code,
+    reason = "a number from another language is not known to be open"
+)]
+fn duplicate(number: i32) -> std::io::Result<std::os::fd::OwnedFd> {
+    if number < 0 {
+        return Err(std::io::Error::other("not a descriptor"));
+    }
+    // SAFETY: the number is not −1, and lives only for the one call that duplicates it; for a number that
+    // is not open that call changes nothing and fails.
+    let lent = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    lent.try_clone_to_owned()
 }
 
 impl Deref for Map {

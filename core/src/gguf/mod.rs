@@ -11,11 +11,13 @@
 
 mod cursor;
 mod error;
+mod error_at;
 mod getters;
 mod map;
 mod metadata;
 mod shard;
 mod split;
+mod spool;
 mod tensor_info;
 mod tensor_type;
 #[cfg(test)]
