@@ -8,6 +8,7 @@
 //! released answers [`PunaError::Closed`]; a panic below becomes [`PunaError::Internal`].
 #![deny(unsafe_code)]
 
+mod c_api;
 mod chat;
 mod error;
 mod home;
