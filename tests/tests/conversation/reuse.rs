@@ -2,9 +2,14 @@
 
 use puna_core::{
     cancel::Cancel,
+    chat::ChatTemplate,
     conversation::{Conversation, ConversationError, Prefix},
+    generate::GenerateOptions,
+    model::Model,
     session::{Session, SessionError, SessionOptions},
 };
+use puna_kernels::Kernels;
+use puna_tests::model::default_model;
 use puna_tests::script::{self, SYSTEM, answers, finish, options};
 
 fn bits(session: &Session) -> Vec<u32> {
@@ -182,4 +187,43 @@ fn a_prefix_is_kept_for_its_model_words_and_cache() {
     }
     assert!(!kept(None, options()));
     assert!(kept(None, options()));
+}
+
+/// The question is long enough for the tier of bfloat16, whose bits are others than those of the one token that is computed
+/// after a reset: there the answers may differ. So the exact kernels, which every phone has.
+#[test]
+fn a_chat_that_was_reset_answers_as_a_new_one() {
+    let model = Model::open(&default_model()).unwrap();
+    let model = model.with_kernels(Kernels::best_exact());
+    let options = SessionOptions {
+        n_ctx: Some(512),
+        n_threads: Some(1),
+        ..SessionOptions::default()
+    };
+    let template = ChatTemplate::from_gguf(model.gguf(), model.tokenizer()).unwrap();
+    let mut chat = Conversation::new(&model, template, None, &options).unwrap();
+    let mut ask = |seed, max_tokens| {
+        chat.reset().unwrap();
+        let answers = GenerateOptions {
+            max_tokens: Some(max_tokens),
+            ..answers(seed)
+        };
+        let computed = finish(
+            chat.send("Tell me a story.", &answers, &Cancel::new())
+                .unwrap(),
+        );
+        let tokens = chat.session().tokens().to_vec();
+        (computed, tokens, bits(chat.session()))
+    };
+    // Of one token, so that the logits are those from which it was drawn; and of some.
+    let (new, reset) = (ask(7, 1), ask(7, 1));
+    assert!(
+        new.0 >= 32 && reset.0 == 1,
+        "{} and {} tokens",
+        new.0,
+        reset.0
+    );
+    assert!(new.2 == reset.2, "logits");
+    assert_eq!(ask(7, 8).1, ask(7, 8).1);
+    assert_ne!(ask(7, 8).1, ask(8, 8).1);
 }
