@@ -112,6 +112,7 @@ impl ComputeArgs {
             n_batch: self.batch.get(),
             exact: self.exact,
             check_fit: !self.no_fit_check,
+            trim_dir: None,
         }
     }
 

@@ -85,7 +85,8 @@ const HELP: &str = "\
 /regenerate  makes another answer to what you said last
 /save FILE   saves the conversation, for `puna chat --restore FILE`
 /reset       forgets the conversation, but not the system message
-/trim LEVEL  gives memory back: scratch, or weights too; it returns by itself
+/trim LEVEL  gives memory back, which returns by itself: scratch (buffers), or kv (and the conversation's
+             keys and values, which go to the disk), or weights (and those)
 /exit        ends the chat, as Ctrl-D does
 Ctrl-C       ends an answer";
 
@@ -118,7 +119,8 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
     let template = ChatTemplate::from_gguf(model.gguf(), model.tokenizer())
         .context("cannot chat with this model, only `puna run` it")?;
     let n_ctx = args.context.n_ctx(&model);
-    let session = args.compute.options(n_ctx);
+    let mut session = args.compute.options(n_ctx);
+    session.trim_dir = fetch::folder().ok();
     options.draft = args.draft.open(&args.compute, &model, n_ctx)?;
     let default_system = args.model.is_none().then_some(DEFAULT_SYSTEM);
     let system = args.system.as_deref().or(default_system);
@@ -210,10 +212,7 @@ impl Chat<'_> {
                     Ok(())
                 }
                 ("/reset", "") => self.reset(),
-                ("/trim", level) => {
-                    self.trim(level);
-                    Ok(())
-                }
+                ("/trim", level) => self.trim(level),
                 ("/edit" | "/save", "") => {
                     say(&format!(
                         "({word} takes what to say, or a file; /help shows it)"
@@ -240,23 +239,25 @@ impl Chat<'_> {
         }
     }
 
-    /// `/trim LEVEL`: gives memory back, and says how much is held before and after.
-    fn trim(&mut self, name: &str) {
+    /// `/trim LEVEL`: gives memory back, and says how much.
+    fn trim(&mut self, name: &str) -> Result<()> {
         let Some(level) = Trim::ALL.into_iter().find(|level| level.name() == name) else {
-            let names = Trim::ALL.map(Trim::name).join(" or ");
-            say(&format!("(/trim {names})"));
-            return;
+            let names = Trim::ALL.map(Trim::name).join(", ");
+            say(&format!("(/trim takes one of {names}; /help shows them)"));
+            return Ok(());
         };
         let before = stats::rss();
-        self.conversation.trim(level);
+        let trimmed = self.conversation.trim(level);
         match before.zip(stats::rss()) {
             Some((before, after)) => say(&format!(
-                "(memory: {} before, {} now)",
+                "({} given back: {} held before, {} now)",
+                DecimalBytes(before.saturating_sub(after)),
                 DecimalBytes(before),
                 DecimalBytes(after)
             )),
             None => say("(memory is given back)"),
         }
+        Ok(trimmed?)
     }
 
     /// Streams an answer, and sets it off from the next line that is typed.

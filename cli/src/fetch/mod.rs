@@ -16,6 +16,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use indicatif::DecimalBytes;
 
+pub use cache::folder;
+
 use crate::{
     output::{Out, say},
     progress,
@@ -74,7 +76,7 @@ pub fn run(args: &Args, out: &mut Out) -> Result<()> {
 /// # Errors
 /// What went wrong, and that another file can be given.
 pub fn default_model() -> Result<PathBuf> {
-    fetch(&DEFAULT, &cache::folder()?)
+    fetch(&DEFAULT, &folder()?)
         .context("cannot fetch the default model (`puna chat -m FILE` takes another)")
 }
 

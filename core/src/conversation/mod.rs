@@ -20,7 +20,7 @@ use crate::{
     chat::{ChatTemplate, Message, Rendered, Role},
     generate::{GenerateOptions, Generator},
     model::Model,
-    session::{Session, SessionOptions, Trim},
+    session::{Session, SessionError, SessionOptions, Trim},
     tokenizer::TokenId,
 };
 
@@ -116,9 +116,13 @@ impl Conversation {
         &self.session
     }
 
-    /// Gives memory back, as far as `level` says; the next turn is the same without it.
-    pub fn trim(&mut self, level: Trim) {
-        self.session.trim(level);
+    /// Gives memory back, as far as `level` says; the next turn is the same without it. Keys and values that are then
+    /// found to be damaged on disk are computed again.
+    ///
+    /// # Errors
+    /// As [`Session::trim`].
+    pub fn trim(&mut self, level: Trim) -> Result<(), ConversationError> {
+        Ok(self.session.trim(level)?)
     }
 
     /// Another conversation that begins as this one; see [`Session::fork`]. It has no journal.
@@ -276,6 +280,7 @@ impl Conversation {
         cancel: &Cancel,
     ) -> Result<(Generator, String), ConversationError> {
         let start = Instant::now();
+        let mended = self.mend(turn, cancel)?;
         let mut rendered = self.template.render(&self.messages, true)?;
         let mut tokens = self.encode(&rendered, &turn.held);
         let n_ctx = self.session.n_ctx();
@@ -293,18 +298,37 @@ impl Conversation {
                 tokens = self.encode(&rendered, &turn.held);
             }
         }
-        // What the session no longer holds spells nothing any more.
         let kept = self.session.n_in_common(&tokens);
+        self.forget_behind(turn, kept);
+        let computed = self.session.prefill_to(&tokens, cancel)?;
+        let mut generator = Generator::new(&self.session, options, true)?;
+        generator.note_prefill(mended + computed, start.elapsed());
+        Ok((generator, rendered.text().to_owned()))
+    }
+
+    /// Computes tokens again whose keys and values are damaged on disk, where a trim had put them, and all behind them;
+    /// returns how many.
+    fn mend(&mut self, turn: &mut Turn, cancel: &Cancel) -> Result<usize, ConversationError> {
+        let from = match self.session.check_rows(cancel) {
+            Err(SessionError::Damaged { from, .. }) => from,
+            checked => return Ok(checked.map(|()| 0)?),
+        };
+        let lost = self.session.tokens()[from..].to_vec();
+        log::warn!("{} tokens are computed again: damaged on disk", lost.len());
+        self.session.truncate(from);
+        let computed = self.session.prefill(&lost, cancel);
+        self.forget_behind(turn, self.session.tokens().len());
+        Ok(computed.map(|()| lost.len())?)
+    }
+
+    /// Forgets what tokens spell of which the session keeps only the first `n`.
+    fn forget_behind(&mut self, turn: &mut Turn, n: usize) {
         let last = self.last.as_mut().map(|turn| &mut turn.held);
         for held in [Some(&mut turn.held), last].into_iter().flatten() {
-            if held.n_tokens > kept {
+            if held.n_tokens > n {
                 *held = Held::default();
             }
         }
-        let computed = self.session.prefill_to(&tokens, cancel)?;
-        let mut generator = Generator::new(&self.session, options, true)?;
-        generator.note_prefill(computed, start.elapsed());
-        Ok((generator, rendered.text().to_owned()))
     }
 
     /// The tokens of `rendered`, the first of them as the session holds them.

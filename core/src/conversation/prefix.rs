@@ -8,7 +8,7 @@ use crate::{
     chat::{ChatTemplate, Message},
     model::Model,
     saved::StateError,
-    session::{Session, SessionOptions},
+    session::{Session, SessionOptions, Trim},
 };
 
 /// A system message's keys and values, computed once: for any number of conversations, and kept on disk for
@@ -110,6 +110,14 @@ impl Prefix {
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Gives memory back, as far as `level` says; what conversations share with it goes when they have trimmed as well.
+    ///
+    /// # Errors
+    /// As [`Session::trim`].
+    pub fn trim(&mut self, level: Trim) -> Result<(), ConversationError> {
+        Ok(self.session.trim(level)?)
     }
 
     /// An empty conversation that begins with the prefix. Conversations of one prefix share its pages of the

@@ -8,6 +8,7 @@ use super::{
     record::{Chat, OwnedChat},
 };
 use crate::{
+    cancel::Cancel,
     chat::ChatTemplate,
     model::Model,
     saved::{
@@ -22,7 +23,7 @@ impl Conversation {
     /// replaces `path` whole, or not at all. Every reply has a sampler of its own, so there is none to be saved.
     ///
     /// # Errors
-    /// [`StateError::Io`].
+    /// As [`Session::save`].
     pub fn save(&self, path: &Path) -> Result<(), StateError> {
         let mut out = Writer::default();
         self.chat().write(&mut out);
@@ -75,6 +76,7 @@ impl Conversation {
         let (model, n_ctx) = (self.session.model().clone(), self.session.n_ctx());
         let (mut journal, found) = Journal::open(dir, &model, self.session.cache())?;
         let Some(found) = found else {
+            self.session.check_rows(&Cancel::new())?;
             let turn = self.chat();
             journal.append(self.session.cache(), self.session.tokens(), &turn)?;
             self.session.cache_mut().set_clean();

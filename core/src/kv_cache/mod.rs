@@ -7,6 +7,7 @@
 mod head;
 mod kv_type;
 mod page;
+mod parked;
 mod shift;
 
 use std::{ops::Range, sync::Arc};
@@ -14,6 +15,7 @@ use std::{ops::Range, sync::Arc};
 pub use head::HeadMut;
 pub use kv_type::KvType;
 pub(crate) use page::Layout;
+pub(crate) use parked::{Damaged, Seal};
 
 use self::page::Page;
 use crate::{gguf::Map, model::Config};

@@ -1,10 +1,14 @@
 //! One page of the cache: where its rows lie, and who holds it.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
+use memmap2::MmapMut;
 use puna_kernels::WeightType;
 
-use super::{KvType, NoRoom, PAGE};
+use super::{KvType, NoRoom, PAGE, parked::Seal};
 use crate::{gguf::Map, model::Config};
 
 /// Where rows lie in a page: *rooms* of [`PAGE`] rows, one for the keys and one for the values of a head.
@@ -65,57 +69,102 @@ impl Layout {
 #[derive(Clone, Debug)]
 pub(super) enum Page {
     /// In memory; its own while nobody else holds it.
-    Memory(Arc<Vec<u8>>),
-    /// In a file, from byte `start` on; never written there.
-    Mapped {
-        map: Arc<Map>,
-        start: usize,
-        len: usize,
-    },
+    Memory(Arc<Buffer>),
+    /// In a file; never written there.
+    Mapped(Arc<Mapped>),
 }
 
-impl Page {
-    /// A page of zeros. The allocator takes it from the system already zeroed, so what is never written
-    /// costs nothing.
-    pub fn zeroed(layout: Layout) -> Result<Self, NoRoom> {
-        Ok(Self::Memory(Arc::new(zeroed(layout.page_bytes())?)))
+/// A page in memory.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    /// Pages of the system, which has them back the moment the buffer goes: an allocator may keep them.
+    bytes: MmapMut,
+    /// Where the same rows lie in a file, if one of the holders has put them there. None of them can write as
+    /// long as there are several, so the two stay equal.
+    copy: Mutex<Weak<Mapped>>,
+}
+
+impl Buffer {
+    fn zeroed(layout: Layout) -> Result<Self, NoRoom> {
+        let bytes = layout.page_bytes();
+        Ok(Self {
+            bytes: MmapMut::map_anon(bytes).map_err(|_| NoRoom { bytes })?,
+            copy: Mutex::default(),
+        })
     }
 
-    /// A page in a file.
-    pub fn mapped(map: &Arc<Map>, start: usize, layout: Layout) -> Self {
+    /// The copy in a file.
+    pub fn copy(&self) -> MutexGuard<'_, Weak<Mapped>> {
+        self.copy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A page in a file.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub map: Arc<Map>,
+    start: usize,
+    len: usize,
+    /// `None` where all of the file was checked before.
+    pub seal: Option<Seal>,
+}
+
+impl Mapped {
+    /// The page from byte `start` of `map` on.
+    pub fn new(map: &Arc<Map>, start: usize, layout: Layout, seal: Option<Seal>) -> Self {
         let len = layout.page_bytes();
         assert!(map.len() - start >= len, "KV cache: a page past the file");
-        Self::Mapped {
+        Self {
             map: Arc::clone(map),
             start,
             len,
+            seal,
         }
     }
 
     pub fn bytes(&self) -> &[u8] {
+        &self.map[self.start..self.start + self.len]
+    }
+}
+
+impl Page {
+    /// A page of zeros. The system hands it out already zeroed, so what is never written costs nothing.
+    pub fn zeroed(layout: Layout) -> Result<Self, NoRoom> {
+        Ok(Self::Memory(Arc::new(Buffer::zeroed(layout)?)))
+    }
+
+    /// A page in a file.
+    pub fn mapped(map: &Arc<Map>, start: usize, layout: Layout) -> Self {
+        Self::Mapped(Arc::new(Mapped::new(map, start, layout, None)))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
         match self {
-            Self::Memory(bytes) => bytes,
-            Self::Mapped { map, start, len } => &map[*start..*start + *len],
+            Self::Memory(buffer) => &buffer.bytes,
+            Self::Mapped(mapped) => mapped.bytes(),
         }
     }
 
     pub fn is_shared(&self) -> bool {
         match self {
-            Self::Memory(bytes) => Arc::strong_count(bytes) > 1,
-            Self::Mapped { .. } => true,
+            Self::Memory(buffer) => Arc::strong_count(buffer) > 1,
+            Self::Mapped(_) => true,
         }
     }
 
     /// Makes the page the cache's own, by a copy of the first `kept` rows of each room if it is not.
     pub fn make_own(&mut self, layout: Layout, kept: usize) -> Result<(), NoRoom> {
-        if let Self::Memory(bytes) = self
-            && Arc::get_mut(bytes).is_some()
+        if let Self::Memory(buffer) = self
+            && let Some(buffer) = Arc::get_mut(buffer)
         {
+            // It is about to be written.
+            let copy = buffer.copy.get_mut();
+            *copy.unwrap_or_else(PoisonError::into_inner) = Weak::new();
             return Ok(());
         }
-        let mut copy = zeroed(layout.page_bytes())?;
+        let mut copy = Buffer::zeroed(layout)?;
         let rooms = self.bytes().chunks_exact(layout.room_bytes());
-        for (from, to) in rooms.zip(copy.chunks_exact_mut(layout.room_bytes())) {
+        for (from, to) in rooms.zip(copy.bytes.chunks_exact_mut(layout.room_bytes())) {
             let kept = kept * layout.row_bytes;
             to[..kept].copy_from_slice(&from[..kept]);
         }
@@ -126,20 +175,9 @@ impl Page {
     /// The bytes of a page that [`make_own`](Self::make_own) was called for.
     pub fn own(&mut self) -> &mut [u8] {
         let own = match self {
-            Self::Memory(bytes) => Arc::get_mut(bytes),
-            Self::Mapped { .. } => None,
+            Self::Memory(buffer) => Arc::get_mut(buffer),
+            Self::Mapped(_) => None,
         };
-        own.expect("the page was made the cache's own")
+        &mut own.expect("the page was made the cache's own").bytes
     }
-}
-
-/// `n` zero bytes.
-fn zeroed(n: usize) -> Result<Vec<u8>, NoRoom> {
-    // `try_reserve` probes for room without touching it; `vec!` then asks for zeroed memory.
-    let mut probe = Vec::<u8>::new();
-    probe
-        .try_reserve_exact(n)
-        .map_err(|_| NoRoom { bytes: n })?;
-    drop(probe);
-    Ok(vec![0; n])
 }

@@ -7,8 +7,10 @@
 mod container;
 mod error;
 pub(crate) mod fields;
+mod parked;
 pub(crate) mod rows;
 
 pub use error::StateError;
 
 pub(crate) use container::{Container, Kind, Sections, replace, sweep};
+pub(crate) use parked::park;

@@ -97,6 +97,8 @@ impl Session {
                 n_vocab,
             });
         }
+        let watch = Watch::new(cancel);
+        self.kv.check(used, &watch)?;
         // Their places in the cache are about to be written.
         self.ahead.clear();
         self.kv
@@ -106,7 +108,6 @@ impl Session {
         let _visit = self.pool.visit();
         // One token after the other is alike; prompts are not.
         let _step = (tokens.len() == 1).then(|| self.pool.step());
-        let watch = Watch::new(cancel);
         let (c, sizes) = (self.model.config(), &self.sizes);
         let scratch = match &mut self.scratch {
             Some(scratch) => scratch,

@@ -1,6 +1,8 @@
 //! What can go wrong.
 
-use crate::{cancel::Stopped, plan::DoesNotFit};
+use std::ops::Range;
+
+use crate::{cancel::Stopped, kv_cache::Damaged, plan::DoesNotFit};
 
 /// Why a session cannot go on. Whatever the error, the session is as it was before the call.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +86,17 @@ pub enum SessionError {
         /// The first such logit.
         index: usize,
     },
+    /// Keys and values that [`Trim::Kv`](super::Trim::Kv) had put on disk are not what was written. After
+    /// [`truncate`](super::Session::truncate) to `from` the tokens can be computed again.
+    #[error(
+        "session: the keys and values of tokens {from} to {to} are damaged on disk, where a trim had put them"
+    )]
+    Damaged {
+        /// The first token whose rows are lost.
+        from: usize,
+        /// The token behind the last of them; later ones were not looked at.
+        to: usize,
+    },
     /// It was asked to stop.
     #[error("session: cancelled")]
     Cancelled,
@@ -98,6 +111,18 @@ impl SessionError {
     #[must_use]
     pub const fn is_stop(&self) -> bool {
         matches!(self, Self::Cancelled | Self::DeadlineExceeded)
+    }
+}
+
+impl From<Damaged> for SessionError {
+    fn from(damaged: Damaged) -> Self {
+        match damaged {
+            Damaged::Rows(Range { start, end }) => Self::Damaged {
+                from: start,
+                to: end,
+            },
+            Damaged::Stopped(stopped) => stopped.into(),
+        }
     }
 }
 

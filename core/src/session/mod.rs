@@ -9,7 +9,7 @@ mod save;
 mod shift;
 mod trim;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 pub use ahead::MAX_GUESSES;
 pub use error::SessionError;
@@ -19,7 +19,7 @@ pub use trim::Trim;
 
 use self::ahead::Ahead;
 use crate::{
-    cancel::Cancel,
+    cancel::{Cancel, Watch},
     device::Device,
     ggml,
     kv_cache::KvCache,
@@ -54,6 +54,8 @@ pub struct Session {
     /// Tokens behind those held that are computed but not the session's.
     ahead: Ahead,
     exact: bool,
+    /// As in the options.
+    trim_dir: Option<PathBuf>,
 }
 
 impl Session {
@@ -82,6 +84,7 @@ impl Session {
         let (pool, exact) = (Arc::new(pool), options.exact);
         Ok(Self {
             scratch: Some(scratch),
+            trim_dir: options.trim_dir.clone(),
             ..Self::assemble(model, pool, kv, tokens, sizes, exact)
         })
     }
@@ -108,6 +111,7 @@ impl Session {
             next_logits: vec![0.0; c.n_vocab],
             ahead: Ahead::default(),
             exact,
+            trim_dir: None,
             model,
         }
     }
@@ -131,6 +135,7 @@ impl Session {
         );
         Self {
             logits: self.logits.clone(),
+            trim_dir: self.trim_dir.clone(),
             ..fork
         }
     }
@@ -200,6 +205,12 @@ impl Session {
     pub fn truncate(&mut self, n: usize) {
         self.ahead.clear();
         self.tokens.truncate(n);
+    }
+
+    /// Makes sure that rows which lie on disk since a [`trim`](Self::trim) are what was written there. Every call
+    /// that reads them does so first, once.
+    pub(crate) fn check_rows(&self, cancel: &Cancel) -> Result<(), SessionError> {
+        Ok(self.kv.check(self.tokens.len(), &Watch::new(cancel))?)
     }
 
     /// The tokens that [`prefill_to`](Self::prefill_to) would keep.

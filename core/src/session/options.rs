@@ -1,5 +1,7 @@
 //! What a session is asked for, and what it takes.
 
+use std::path::PathBuf;
+
 use crate::{kv_cache::KvType, placement::Cores};
 
 /// Bytes that a session holds or maps.
@@ -34,6 +36,9 @@ pub struct SessionOptions {
     /// Refuses a session that [`Model::plan`](crate::model::Model::plan) says does not fit this device. `false`:
     /// it is made wherever the system gives the memory, though it may be slow, or the system may end the process.
     pub check_fit: bool,
+    /// The folder in which [`Trim::Kv`](super::Trim::Kv) puts the cache, made when it is first needed: on an app's own storage.
+    /// `None`: the system's folder for temporary files, which on some systems is itself in memory.
+    pub trim_dir: Option<PathBuf>,
 }
 
 impl Default for SessionOptions {
@@ -46,6 +51,7 @@ impl Default for SessionOptions {
             n_batch: 512,
             exact: false,
             check_fit: true,
+            trim_dir: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use byteorder::{ByteOrder, LittleEndian};
 
 use super::{Session, SessionOptions};
 use crate::{
+    cancel::Cancel,
     kv_cache::KvCache,
     model::Model,
     sampler::SamplerState,
@@ -29,7 +30,7 @@ impl Session {
     /// not at all.
     ///
     /// # Errors
-    /// [`StateError::Io`].
+    /// [`StateError::Io`], and [`StateError::Session`] with [`SessionError::Damaged`](super::SessionError::Damaged).
     pub fn save(&self, path: &Path) -> Result<(), StateError> {
         self.save_with(path, &Extras::default())
     }
@@ -37,7 +38,7 @@ impl Session {
     /// As [`save`](Self::save), with the state of the sampler that makes text from this session.
     ///
     /// # Errors
-    /// [`StateError::Io`].
+    /// [`StateError::Io`], and [`StateError::Session`] with [`SessionError::Damaged`](super::SessionError::Damaged).
     pub fn save_with_sampler(&self, path: &Path, sampler: &SamplerState) -> Result<(), StateError> {
         let extras = Extras {
             sampler: Some(sampler.clone()),
@@ -47,6 +48,7 @@ impl Session {
     }
 
     pub(crate) fn save_with(&self, path: &Path, extras: &Extras) -> Result<(), StateError> {
+        self.check_rows(&Cancel::new())?;
         let model = identity(&self.model, self.kv.ty());
         let mut tokens = Writer::default();
         tokens.tokens(&self.tokens);

@@ -1,7 +1,7 @@
 //! Room in a full context, without computing anything again.
 
 use super::{Session, SessionError};
-use crate::{kv_cache::NoRoom, model::rope};
+use crate::{cancel::Cancel, kv_cache::NoRoom, model::rope};
 
 impl Session {
     /// Forgets the `drop` tokens after the first `keep`, and moves those behind them to the positions that
@@ -13,8 +13,8 @@ impl Session {
     /// dropped tokens.
     ///
     /// # Errors
-    /// [`SessionError::Shift`] if the session holds fewer tokens, and [`SessionError::NoMemory`] when pages that
-    /// another session holds too cannot be copied; the session is then as it was.
+    /// [`SessionError::Shift`] if the session holds fewer tokens, [`SessionError::NoMemory`] when pages that
+    /// another session holds too cannot be copied, and [`SessionError::Damaged`]; the session is then as it was.
     pub fn shift(&mut self, keep: usize, drop: usize) -> Result<(), SessionError> {
         let used = self.tokens.len();
         let after = keep.checked_add(drop).filter(|&after| after <= used);
@@ -22,6 +22,7 @@ impl Session {
         if drop == 0 {
             return Ok(());
         }
+        self.check_rows(&Cancel::new())?;
         let (c, kernels) = (self.model.config(), self.model.kernels());
         let mut cos = vec![0.0; c.rope_dim / 2];
         let mut sin = cos.clone();

@@ -1,6 +1,7 @@
 //! Giving memory back when the system is short of it.
 
 use super::{Session, ahead::Ahead};
+use crate::saved::{self, StateError};
 
 /// How much memory is given back. Each level gives back what those before it do, and takes longer to come back.
 ///
@@ -10,6 +11,11 @@ use super::{Session, ahead::Ahead};
 pub enum Trim {
     /// The buffers of the computation. They are made anew in less than a millisecond.
     Scratch,
+    /// The cache. What of it is not in a file yet is written to one without a name, in the folder of
+    /// [`SessionOptions::trim_dir`](super::SessionOptions::trim_dir), where it is read again, and the file goes when
+    /// the session has no use for it. Pages that another session holds too stay in memory until that one trims as
+    /// well or is gone; it writes them no second time.
+    Kv,
     /// The pages of the mapped weights, of every session on the same model. They come back from the system's cache of
     /// files, or from storage where the system has dropped them there too.
     Weights,
@@ -17,13 +23,14 @@ pub enum Trim {
 
 impl Trim {
     /// Every level, the mildest first.
-    pub const ALL: [Self; 2] = [Self::Scratch, Self::Weights];
+    pub const ALL: [Self; 3] = [Self::Scratch, Self::Kv, Self::Weights];
 
-    /// Its name: `"scratch"` or `"weights"`.
+    /// Its name: `"scratch"`, `"kv"` or `"weights"`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scratch => "scratch",
+            Self::Kv => "kv",
             Self::Weights => "weights",
         }
     }
@@ -32,12 +39,25 @@ impl Trim {
 impl Session {
     /// Gives memory back, as far as `level` says. The tokens and the logits stay; guesses that were computed
     /// [ahead](Self::ahead) are forgotten.
-    pub fn trim(&mut self, level: Trim) {
+    ///
+    /// From [`Trim::Kv`] on it takes as long as writing the cache to the disk does.
+    ///
+    /// # Errors
+    /// [`StateError::Io`] when the cache cannot be written, as on a full disk. It then stays in memory; all else is
+    /// given back as `level` says, and nothing is lost.
+    pub fn trim(&mut self, level: Trim) -> Result<(), StateError> {
         self.scratch = None;
         self.next_logits = Vec::new();
         self.ahead = Ahead::default();
+        let mut parked = Ok(());
+        if level >= Trim::Kv {
+            let system = std::env::temp_dir;
+            let dir = self.trim_dir.clone().unwrap_or_else(system);
+            parked = saved::park(&mut self.kv, self.tokens.len(), &dir);
+        }
         if level >= Trim::Weights {
             self.model.release_pages();
         }
+        parked
     }
 }
