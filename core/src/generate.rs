@@ -1,6 +1,9 @@
 //! The loop that makes text: sample, stop or go on, decode.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use crate::{
     cancel::Cancel,
@@ -300,8 +303,17 @@ impl Generator {
             return Ok(false);
         };
         session.shift(keep, drop)?;
+        self.dropped(keep..keep + drop)?;
         self.n_shifts += 1;
         Ok(true)
+    }
+
+    /// Notes that the session dropped the tokens of these positions: a draft model follows.
+    pub(crate) fn dropped(&mut self, positions: Range<usize>) -> Result<(), SessionError> {
+        match &mut self.drafter {
+            Some(drafter) => drafter.dropped(positions),
+            None => Ok(()),
+        }
     }
 
     /// What happens when the context is full.

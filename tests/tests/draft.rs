@@ -11,7 +11,7 @@ use std::{
 use puna_core::{
     cancel::Cancel,
     draft::{Draft, DraftError, DraftModel},
-    generate::{GenerateError, GenerateOptions, Generator, StopReason},
+    generate::{GenerateError, GenerateOptions, Generator, OnFull, StopReason},
     gguf::OwnedValue,
     kv_cache::KvType,
     model::Model,
@@ -313,6 +313,35 @@ fn a_draft_model_changes_no_token_and_keeps_step() {
                 assert!(counts[1] >= least || name != "greedy", "{counts:?}");
             }
         }
+    }
+}
+
+#[test]
+fn guesses_go_on_when_a_full_context_shifts() {
+    let tiny = Tiny::new(Shape::of(WeightType::Q4_1));
+    let model = tiny.model();
+    let mut session = options(KvType::F16, false);
+    session.n_ctx = Some(64);
+    for (name, sampler) in ways() {
+        let mut options = GenerateOptions {
+            max_tokens: Some(300),
+            sampler,
+            ignore_eos: true,
+            ..GenerateOptions::default()
+        };
+        let (keep, free) = (4, None);
+        options.on_full = OnFull::Shift { keep, free };
+        let (want, _) = make(&model, &session, &prompt(&tiny), &options);
+        assert_eq!(want.tokens.len(), 300);
+        options.draft = Some(Draft::Lookup);
+        let (got, _) = make(&model, &session, &prompt(&tiny), &options);
+        assert!(got == want, "{name}, lookup");
+        let same = DraftModel::new(&model, &model, &session).unwrap();
+        options.draft = Some(Draft::Model(same));
+        let (got, [drafted, accepted]) = make(&model, &session, &prompt(&tiny), &options);
+        assert!(got == want, "{name}, model");
+        // What is likeliest to a model is its own guess, as long as the two hold the same tokens.
+        assert!(name != "greedy" || 2 * accepted >= drafted, "{accepted}");
     }
 }
 

@@ -33,6 +33,17 @@ fn the_same_text_comes_with_guesses() {
             assert!(count("accepted_tokens") <= count("drafted_tokens"));
         }
     }
+    // Through a context that is too short for the answer.
+    let made = |draft: &[&str]| {
+        let mut run = with_model("run");
+        run.args(["-p", LIST, "-n", "40", "-c", "48", "--temp", "0"]);
+        json(run.args(["--on-full", "shift", "--ignore-eos"]).args(draft))["tokens"].clone()
+    };
+    let plain = made(&[]);
+    assert_eq!(plain.as_array().unwrap().len(), 40);
+    for draft in ["lookup", model] {
+        assert_eq!(made(&["--draft", draft]), plain, "{draft}");
+    }
     let mut chat = with_model("chat");
     chat.args(["-p", "Hi there", "--temp", "0", "-c", "128"]);
     let plain = stdout(&mut chat);

@@ -96,6 +96,9 @@ impl<C: DerefMut<Target = Conversation>> Reply<C> {
             let texts = (Some(known), self.prompt.as_str());
             if let Some(leaving) = conversation.leaving(&self.turn, texts, (n, free), false)? {
                 conversation.leave(&mut self.turn, &leaving, &self.prompt)?;
+                if let Some(tokens) = leaving.tokens() {
+                    self.generator.dropped(tokens)?;
+                }
                 self.n_prompt -= n - conversation.session.tokens().len();
                 leaving.rendered.text().clone_into(&mut self.prompt);
                 return Ok(());

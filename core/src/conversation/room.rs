@@ -32,6 +32,13 @@ pub(super) struct Leaving {
     pub rendered: Rendered,
 }
 
+impl Leaving {
+    /// The tokens that leave the session.
+    pub(super) fn tokens(&self) -> Option<Range<usize>> {
+        self.cut.as_ref().map(|cut| cut.tokens.clone())
+    }
+}
+
 impl Conversation {
     /// The oldest turns before `turn` such that `free` tokens are free without them, where `n` tokens are
     /// wanted with them; if all of them leave less, all. `None` if there are none, or not even that makes room.

@@ -11,7 +11,7 @@ mod lookup;
 mod model;
 mod pace;
 
-use std::time::Instant;
+use std::{ops::Range, time::Instant};
 
 pub use model::{DraftError, DraftModel};
 
@@ -96,6 +96,15 @@ impl Drafter {
             Source::Lookup(lookup) => lookup.push(token),
             Source::Model { text, .. } => text.push(token),
         }
+    }
+
+    /// The text went on without the tokens of these positions. What they said can still be looked up.
+    pub fn dropped(&mut self, positions: Range<usize>) -> Result<(), SessionError> {
+        if let Source::Model { model, text, .. } = &mut self.source {
+            model.drop_tokens(positions.clone())?;
+            text.drain(positions);
+        }
+        Ok(())
     }
 
     /// Decodes `token`, the last that was pushed, and guesses of which at most `most` can be of use.

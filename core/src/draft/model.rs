@@ -1,6 +1,9 @@
 //! Guesses from a smaller model of the same vocabulary.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use crate::{
     cancel::Cancel,
@@ -93,6 +96,16 @@ impl DraftModel {
             }
             session.decode(guess, cancel)?;
         }
+    }
+
+    /// Has the session drop the tokens of these positions, as far as it holds them.
+    pub(super) fn drop_tokens(&self, positions: Range<usize>) -> Result<(), SessionError> {
+        let mut session = self.lock();
+        if positions.end > session.tokens().len() {
+            session.truncate(positions.start);
+            return Ok(());
+        }
+        session.shift(positions.start, positions.len())
     }
 
     /// The tokens that fit its context.
