@@ -9,9 +9,11 @@ use puna_core::{
     cancel::Cancel,
     chat::ChatTemplate,
     conversation::{Conversation, ConversationError},
+    embed::{EmbedError, EmbedOptions, Embedder},
     generate::{GenerateError, GenerateOptions, Generator},
     model::Model,
     sampler::SamplerParams,
+    score::score,
     session::{Session, SessionError, SessionOptions},
     tokenizer::{EncodeOptions, TokenId},
 };
@@ -204,33 +206,61 @@ fn what_there_is_of_an_answer_is_kept_or_taken_back_as_the_caller_likes() {
     assert!(!reply.text().is_empty());
 }
 
-/// The bound is for a busy machine; `puna bench --cancel` measures.
-#[test]
-fn a_cancel_from_another_thread_is_soon_seen() {
-    let model = Model::open(&default_model()).unwrap();
-    let mut session = session(&model, 512, 2);
-    let tokens = [TokenId(1)].repeat(500);
-    let cancel = Cancel::new();
-    let (result, took) = thread::scope(|s| {
+/// How soon a cancel from another thread ends `work`, which is done again until it is stopped. The bound is for a busy
+/// machine; `puna bench --cancel` measures.
+fn soon(name: &str, cancel: &Cancel, mut work: impl FnMut() -> Result<(), SessionError>) {
+    let (error, took) = thread::scope(|s| {
         let canceller = s.spawn(|| {
             thread::sleep(Duration::from_millis(20));
             let at = Instant::now();
             cancel.cancel();
             at
         });
-        // Until it is cancelled, however fast this machine is.
-        let result = loop {
-            session.truncate(0);
-            let result = session.prefill(&tokens, &cancel);
-            if result.is_err() {
-                break result;
+        let error = loop {
+            if let Err(error) = work() {
+                break error;
             }
         };
         let end = Instant::now();
-        (result, end - canceller.join().unwrap())
+        (error, end - canceller.join().unwrap())
     });
-    assert!(matches!(result, Err(SessionError::Cancelled)));
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    println!("{name}: {took:?}");
+    assert!(matches!(error, SessionError::Cancelled), "{name}: {error}");
+    assert!(took < Duration::from_secs(2), "{name}: {took:?}");
     cancel.reset();
+}
+
+#[test]
+fn a_cancel_from_another_thread_is_soon_seen() {
+    let model = Model::open(&default_model()).unwrap();
+    let mut session = session(&model, 512, 2);
+    let tokens = [TokenId(1)].repeat(500);
+    let cancel = Cancel::new();
+    soon("prefill", &cancel, || {
+        session.truncate(0);
+        session.prefill(&tokens, &cancel)
+    });
     session.prefill(&tokens[..5], &cancel).unwrap();
+    let continuations = [tokens[..240].to_vec(), tokens[..250].to_vec()];
+    soon("score", &cancel, || {
+        score(&mut session, &tokens[..250], &continuations, &cancel).map(drop)
+    });
+    score(&mut session, &tokens[..5], &[tokens[..3].to_vec()], &cancel).unwrap();
+    let options = EmbedOptions {
+        session: SessionOptions {
+            n_ctx: Some(512),
+            n_threads: Some(2),
+            ..SessionOptions::default()
+        },
+        ..EmbedOptions::default()
+    };
+    let mut embedder = Embedder::new(&model, &options).unwrap();
+    soon("embed", &cancel, || {
+        match embedder.embed_tokens(&tokens, &cancel) {
+            Ok(_) => Ok(()),
+            Err(EmbedError::Session(error)) => Err(error),
+            Err(other) => panic!("{other}"),
+        }
+    });
+    embedder.embed_tokens(&tokens[..5], &cancel).unwrap();
 }

@@ -3,7 +3,12 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
+use peak_alloc::PeakAlloc;
 use puna_tests::soak::{self, Soak};
+
+/// Counts what is allocated and not freed.
+#[global_allocator]
+static ALLOC: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
@@ -15,11 +20,16 @@ fn main() -> ExitCode {
     };
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let path = path.unwrap_or_else(|| soak::tiny_model(folder.path()));
-    let soak = Soak::run(&path, cycles, |i, held| {
-        if i % 50 == 0 {
-            println!("cycle {i}: {held:?}");
-        }
-    });
+    let soak = Soak::run(
+        &path,
+        cycles,
+        || ALLOC.current_usage(),
+        |i, left| {
+            if i % 50 == 0 {
+                println!("cycle {i}: {left:?}");
+            }
+        },
+    );
     println!("before: {:?}\nafter:  {:?}", soak.before, soak.after);
     match soak.check() {
         Ok(()) => {

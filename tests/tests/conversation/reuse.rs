@@ -80,7 +80,10 @@ fn an_edit_that_is_given_up_leaves_the_turn_there() {
     for i in 0..3 {
         script::step(&mut chat, i);
     }
-    let messages = chat.messages().to_vec();
+    let dir = tempfile::tempdir().unwrap();
+    chat.journal(dir.path()).unwrap();
+    let journal = || std::fs::read(dir.path().join("journal.puna")).unwrap();
+    let (messages, written) = (chat.messages().to_vec(), journal());
     let mut reply = chat.edit_last("something else", &answers(5), &go).unwrap();
     reply.next_piece().unwrap();
     drop(reply);
@@ -102,6 +105,13 @@ fn an_edit_that_is_given_up_leaves_the_turn_there() {
     ));
     drop(full);
     assert_eq!(chat.messages(), messages);
+    assert!(journal() == written, "the journal has the turn still");
+    // And so would the next process.
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::write(copy.path().join("journal.puna"), written).unwrap();
+    let mut reopened = script::start(&model);
+    reopened.journal(copy.path()).unwrap();
+    assert_eq!(reopened.messages(), messages);
     script::step(&mut chat, 4);
     as_afresh(chat.session());
     assert_eq!(chat.messages()[..messages.len()], messages);
