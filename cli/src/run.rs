@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use puna_core::{
     cancel::Cancel,
-    generate::{GenerateError, GenerateOptions, Generator},
+    generate::{GenerateError, GenerateOptions, Generator, StopReason},
     session::Session,
     tokenizer::TokenId,
 };
@@ -120,6 +120,13 @@ pub fn run(args: &Args, verbose: bool, out: &mut Out) -> Result<()> {
         })?;
     } else {
         out.line("")?;
+        if made.end == End::Made(StopReason::ContextFull) {
+            out.flush()?;
+            say(&format!(
+                "(cut off: the context of {} tokens is full; -c N has room for more, --on-full shift drops the oldest tokens)",
+                session.n_ctx()
+            ));
+        }
         if verbose {
             say(&stats::line(&timings, &memory));
         }

@@ -95,18 +95,19 @@ fn a_stop_string_is_not_shown() {
 
 #[test]
 fn a_full_context_is_a_length() {
-    let mut run = with_model("run");
-    run.args([
-        "-p",
-        "The capital of France is",
-        "-n",
-        "-1",
-        "--temp",
-        "0",
-        "-c",
-        "8",
-    ]);
-    let report = json(&mut run);
+    let full = || {
+        let mut run = with_model("run");
+        run.args(["-p", "The capital of France is", "-n", "-1", "--temp", "0"]);
+        run.args(["-c", "8"]);
+        run
+    };
+    // A person is told; a program reads it.
+    let output = full().output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("context of 8 tokens is full"), "{said}");
+    let report = json(&mut full());
     assert_eq!(report["stop"], "length");
     assert_eq!(report["tokens"].as_array().unwrap().len(), 4);
 }
