@@ -4,7 +4,8 @@ use crate::{
     cancel::Cancel,
     gguf::GgufError,
     model::Model,
-    session::{Session, SessionError, SessionOptions},
+    saved::StateError,
+    session::{Session, SessionError, SessionOptions, Trim},
     tokenizer::{EncodeOptions, TokenId},
 };
 
@@ -131,6 +132,14 @@ impl Embedder {
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// Gives memory back, as far as `level` says; the next vector is the same without it.
+    ///
+    /// # Errors
+    /// As [`Session::trim`].
+    pub fn trim(&mut self, level: Trim) -> Result<(), StateError> {
+        self.session.trim(level)
     }
 
     /// The tokens of a text, with BOS and EOS where the model wants them; names of special tokens are text.

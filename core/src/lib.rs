@@ -23,6 +23,7 @@ pub mod model;
 pub mod placement;
 pub mod plan;
 pub mod pool;
+pub mod replay;
 pub mod sampler;
 pub mod saved;
 pub mod score;

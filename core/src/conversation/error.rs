@@ -21,6 +21,12 @@ pub enum ConversationError {
     /// There is no turn to be edited, or answered again.
     #[error("conversation: no turn yet")]
     NoTurn,
+    /// A replay's script has no answer.
+    #[error("replay: the script has no answer to question {number} of the chat, counted from 0")]
+    NotInScript {
+        /// Which question.
+        number: usize,
+    },
 }
 
 impl From<GenerateError> for ConversationError {

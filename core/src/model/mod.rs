@@ -7,6 +7,7 @@ mod error;
 mod fingerprint;
 pub(crate) mod forward;
 mod linear;
+mod preload;
 pub(crate) mod read_ahead;
 pub(crate) mod rope;
 pub(crate) mod scratch;
