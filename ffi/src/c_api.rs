@@ -223,6 +223,7 @@ pub unsafe extern "C" fn puna_chat_open(
             kv: given(|o| o.kv_q8).map(|_| KvStorage::Q8),
             n_threads: given(|o| o.n_threads),
             answer: answer_options(None),
+            ..ChatOptions::default()
         })
     };
     // SAFETY: by this function's contract.
@@ -276,6 +277,7 @@ fn answer_options(options: Option<&CAnswerOptions>) -> AnswerOptions {
                 ..defaults
             },
         },
+        ..AnswerOptions::default()
     }
 }
 

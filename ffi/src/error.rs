@@ -6,9 +6,9 @@ use std::{
 };
 
 use puna_core::{
-    chat::ChatError, conversation::ConversationError, generate::GenerateError, gguf::GgufError,
-    model::ModelError, sampler::SamplerError, saved::StateError, session::SessionError,
-    tokenizer::TokenizerError,
+    cancel::Stopped, chat::ChatError, conversation::ConversationError, embed::EmbedError,
+    generate::GenerateError, gguf::GgufError, model::ModelError, replay::ScriptError,
+    sampler::SamplerError, saved::StateError, session::SessionError, tokenizer::TokenizerError,
 };
 
 /// What an app can react to. No variant carries text of a prompt or an answer.
@@ -238,6 +238,9 @@ impl From<SessionError> for PunaError {
             SessionError::NoBuffers { bytes } => no_memory(bytes),
             SessionError::Cancelled => Self::Cancelled,
             SessionError::DeadlineExceeded => Self::DeadlineExceeded,
+            SessionError::Damaged { .. } => Self::InvalidState {
+                what: error.to_string(),
+            },
             SessionError::NotFinite { .. } => Self::InvalidModel {
                 what: error.to_string(),
                 offset: None,
@@ -269,9 +272,45 @@ impl From<ConversationError> for PunaError {
             ConversationError::Generate(error) => error.into(),
             ConversationError::State(error) => error.into(),
             ConversationError::NoTurn => Self::NoTurn,
+            ConversationError::NotInScript { .. } => Self::Refused {
+                reason: error.to_string(),
+            },
             error => Self::Internal {
                 reason: error.to_string(),
             },
+        }
+    }
+}
+
+impl From<Stopped> for PunaError {
+    fn from(stopped: Stopped) -> Self {
+        SessionError::from(stopped).into()
+    }
+}
+
+impl From<EmbedError> for PunaError {
+    fn from(error: EmbedError) -> Self {
+        match error {
+            EmbedError::Session(SessionError::Empty) => Self::InvalidOption {
+                what: "a text without a token has no vector".to_owned(),
+            },
+            EmbedError::Session(error) => error.into(),
+            EmbedError::Gguf(error) => error.into(),
+            EmbedError::Pooling { .. } => Self::UnsupportedModel {
+                what: error.to_string(),
+            },
+            error => Self::InvalidModel {
+                what: error.to_string(),
+                offset: None,
+            },
+        }
+    }
+}
+
+impl From<ScriptError> for PunaError {
+    fn from(error: ScriptError) -> Self {
+        Self::InvalidOption {
+            what: error.to_string(),
         }
     }
 }

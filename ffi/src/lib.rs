@@ -9,21 +9,28 @@
 #![deny(unsafe_code)]
 
 mod c_api;
+mod cancel;
 mod chat;
+mod embedder;
 mod error;
 mod home;
 mod logging;
 mod model;
 mod options;
+mod prefix;
+mod record;
 mod source;
 mod stream;
 
+pub use cancel::CancelFlag;
 pub use chat::{Chat, ChatMessage, MessageRole};
+pub use embedder::{Embedder, EmbedderOptions, VectorPooling};
 pub use error::PunaError;
 pub use logging::{LogLevel, LogSink, set_log_sink};
-pub use model::{Model, ModelInfo};
-pub use options::{AnswerOptions, ChatOptions, KvStorage, SamplerSettings};
-pub use source::{ByteSource, SourceError};
+pub use model::{Model, ModelInfo, Plan};
+pub use options::{AnswerOptions, ChatOptions, KvStorage, SamplerSettings, TrimLevel, WhenFull};
+pub use prefix::Prefix;
+pub use source::{ByteSource, ProgressListener, SourceError};
 pub use stream::{AnswerEnd, AnswerStats, TokenStream};
 
 uniffi::setup_scaffolding!();

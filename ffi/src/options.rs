@@ -3,10 +3,15 @@
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
+    path::PathBuf,
+    time::Duration,
 };
 
 use puna_core::{
-    generate::GenerateOptions, kv_cache::KvType, sampler::SamplerParams, session::SessionOptions,
+    generate::{GenerateOptions, OnFull},
+    kv_cache::KvType,
+    sampler::SamplerParams,
+    session::{SessionOptions, Trim},
 };
 
 /// How a chat computes and how much it remembers.
@@ -24,9 +29,38 @@ pub struct ChatOptions {
     /// Threads; none: one for each fast core.
     #[uniffi(default = None)]
     pub n_threads: Option<u32>,
+    /// Refuses a chat that the plan says does not fit this device.
+    #[uniffi(default = true)]
+    pub check_fit: bool,
+    /// The folder of the file that [`TrimLevel::Cache`] writes; none: the system's for temporary files.
+    #[uniffi(default = None)]
+    pub trim_folder: Option<String>,
+    /// A folder that keeps every turn from now on: whatever happens to the process, the next chat with this folder
+    /// goes on after the last whole turn, its system message included, and computes nothing again.
+    #[uniffi(default = None)]
+    pub journal: Option<String>,
+    /// Records every turn, with the time of each piece, for [`Chat::script`](crate::Chat::script).
+    #[uniffi(default = false)]
+    pub record: bool,
     /// How answers are made where a message does not say otherwise.
     #[uniffi(default)]
     pub answer: AnswerOptions,
+}
+
+impl Default for ChatOptions {
+    fn default() -> Self {
+        Self {
+            system: None,
+            n_ctx: None,
+            kv: None,
+            n_threads: None,
+            check_fit: true,
+            trim_folder: None,
+            journal: None,
+            record: false,
+            answer: AnswerOptions::default(),
+        }
+    }
 }
 
 /// How keys and values are stored.
@@ -36,10 +70,33 @@ pub enum KvStorage {
     F16,
     /// 8.5 bits a number: half the memory, for a little accuracy.
     Q8,
+    /// 4.5 bits a number: a quarter of the memory, for more of it.
+    Q4,
+}
+
+/// What happens when the conversation no longer fits its context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Enum)]
+pub enum WhenFull {
+    /// A question that does not fit fails, and an answer ends.
+    #[default]
+    Stop,
+    /// The oldest turns leave; the system message stays.
+    DropOldest,
+}
+
+/// How much memory is given back; each level gives back what those before it do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum TrimLevel {
+    /// The buffers of the computation: they are back in less than a millisecond.
+    Buffers,
+    /// The cache of keys and values too: it is written to a file without a name, and read where it lies in that.
+    Cache,
+    /// The pages of the mapped weights too: they are read again, from the system's cache or from storage.
+    Weights,
 }
 
 /// How one answer is made.
-#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+#[derive(Clone, Debug, Default, PartialEq, uniffi::Record)]
 pub struct AnswerOptions {
     /// Tokens at most; none: until the model ends or the context is full.
     #[uniffi(default = None)]
@@ -47,6 +104,12 @@ pub struct AnswerOptions {
     /// Texts that end the answer and are not part of it.
     #[uniffi(default = [])]
     pub stops: Vec<String>,
+    /// Time for the whole answer, the question included; none: no limit.
+    #[uniffi(default = None)]
+    pub timeout: Option<Duration>,
+    /// What happens when the conversation no longer fits; none: [`WhenFull::Stop`].
+    #[uniffi(default = None)]
+    pub when_full: Option<WhenFull>,
     /// How each token is picked.
     #[uniffi(default)]
     pub sampler: SamplerSettings,
@@ -139,6 +202,13 @@ impl From<&AnswerOptions> for GenerateOptions {
             max_tokens: options.max_tokens.map(|n| n as usize),
             sampler: (&options.sampler).into(),
             stops: options.stops.clone(),
+            on_full: match options.when_full.unwrap_or_default() {
+                WhenFull::Stop => OnFull::Error,
+                WhenFull::DropOldest => OnFull::Shift {
+                    keep: 0,
+                    free: None,
+                },
+            },
             ..Self::default()
         }
     }
@@ -151,9 +221,22 @@ impl From<&ChatOptions> for SessionOptions {
             kv: match options.kv {
                 None | Some(KvStorage::F16) => KvType::F16,
                 Some(KvStorage::Q8) => KvType::Q8_0,
+                Some(KvStorage::Q4) => KvType::Q4_0,
             },
             n_threads: options.n_threads.map(|n| n as usize),
+            check_fit: options.check_fit,
+            trim_dir: options.trim_folder.as_ref().map(PathBuf::from),
             ..Self::default()
+        }
+    }
+}
+
+impl From<TrimLevel> for Trim {
+    fn from(level: TrimLevel) -> Self {
+        match level {
+            TrimLevel::Buffers => Self::Scratch,
+            TrimLevel::Cache => Self::Kv,
+            TrimLevel::Weights => Self::Weights,
         }
     }
 }

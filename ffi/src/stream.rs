@@ -6,13 +6,17 @@ use std::{
 };
 
 use puna_core::{
-    conversation::{Ask, Conversation, Reply},
+    cancel::Cancel,
+    conversation::{Ask, Conversation, ConversationError, Reply},
     generate::{GenerateOptions, StopReason, Timings},
+    replay::{ReplayChat, ReplayReply},
 };
 
 use crate::{
     error::{PunaError, guarded},
-    home::{Control, Home, Lease},
+    home::{Control, Home, Lease, Lent, either},
+    options::AnswerOptions,
+    record::Recorder,
 };
 
 /// Why an answer ended.
@@ -60,6 +64,32 @@ impl AnswerStats {
     }
 }
 
+/// What a chat is asked, in words that the stream owns.
+#[derive(Debug)]
+pub(crate) enum Question {
+    Send(String),
+    EditLast(String),
+    Regenerate,
+}
+
+impl Question {
+    fn ask(&self) -> Ask<'_> {
+        match self {
+            Self::Send(text) => Ask::Send(text),
+            Self::EditLast(text) => Ask::EditLast(text),
+            Self::Regenerate => Ask::Regenerate,
+        }
+    }
+
+    /// Its words, where it has some of its own.
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Send(text) | Self::EditLast(text) => Some(text),
+            Self::Regenerate => None,
+        }
+    }
+}
+
 /// One answer in the making. It has the chat for itself until it ends, is cancelled or is freed.
 #[derive(Debug, uniffi::Object)]
 pub struct TokenStream {
@@ -73,11 +103,12 @@ pub struct TokenStream {
 enum Phase {
     /// The question is not computed yet.
     Asked {
-        lease: Lease,
-        text: String,
+        lent: Lent,
+        question: Question,
         options: Box<GenerateOptions>,
+        timeout: Option<Duration>,
     },
-    Answering(Box<Reply<Lease>>),
+    Answering(Box<Running>),
     /// The answer ended by itself or was kept.
     Whole,
     /// It failed or was cancelled, or a call panicked.
@@ -85,22 +116,78 @@ enum Phase {
     Broken,
 }
 
+/// An answer, and what it is recorded with, if it is.
+#[derive(Debug)]
+struct Running {
+    answer: Answer,
+    recorder: Option<(Recorder, Option<String>)>,
+}
+
+/// An answer in the making, of either speaker.
+#[derive(Debug)]
+enum Answer {
+    Model(Box<Reply<Lease<Conversation>>>),
+    Replay(Box<ReplayReply<Lease<ReplayChat>>>),
+}
+
+impl Answer {
+    fn begin(
+        lent: Lent,
+        ask: Ask<'_>,
+        options: &GenerateOptions,
+        cancel: &Cancel,
+    ) -> Result<Self, ConversationError> {
+        Ok(match lent {
+            Lent::Model(lease) => {
+                Self::Model(Box::new(Conversation::answer(lease, ask, options, cancel)?))
+            }
+            Lent::Replay(lease) => {
+                Self::Replay(Box::new(ReplayChat::answer(lease, ask, options, cancel)?))
+            }
+        })
+    }
+
+    fn next_piece(&mut self) -> Result<Option<String>, ConversationError> {
+        either!(Self, self, reply => reply.next_piece())
+    }
+
+    fn keep(self) -> Result<(), ConversationError> {
+        either!(Self, self, reply => reply.keep())
+    }
+
+    fn stop_reason(&self) -> Option<StopReason> {
+        either!(Self, self, reply => reply.stop_reason())
+    }
+
+    fn timings(&self) -> Timings {
+        either!(Self, self, reply => reply.timings())
+    }
+
+    fn n_tokens(&self) -> usize {
+        match self {
+            Self::Model(reply) => reply.tokens().len(),
+            Self::Replay(reply) => reply.n_tokens(),
+        }
+    }
+}
+
 impl TokenStream {
     pub(crate) fn new(
         home: &Arc<Home>,
-        text: String,
-        options: GenerateOptions,
+        question: Question,
+        options: &AnswerOptions,
     ) -> Result<Arc<Self>, PunaError> {
         let control = Arc::<Control>::default();
-        let lease = home.lend(&control)?;
+        let lent = home.lend(&control)?;
         home.set_stats(AnswerStats::default());
         Ok(Arc::new(Self {
             home: Arc::clone(home),
             control,
             phase: Mutex::new(Phase::Asked {
-                lease,
-                text,
-                options: Box::new(options),
+                lent,
+                question,
+                options: Box::new(options.into()),
+                timeout: options.timeout,
             }),
         }))
     }
@@ -108,46 +195,73 @@ impl TokenStream {
     /// Goes on to the next piece of text that is not empty. After an error the phase is broken, and the
     /// conversation back home, as it was before the turn.
     fn advance(&self, phase: &mut Phase) -> Result<Option<String>, PunaError> {
-        let mut reply = match std::mem::take(phase) {
+        let mut running = match std::mem::take(phase) {
             Phase::Whole => {
                 *phase = Phase::Whole;
                 return Ok(None);
             }
             Phase::Broken => return Err(PunaError::Cancelled),
-            Phase::Answering(reply) => reply,
+            Phase::Answering(mut running) => {
+                if let Some((recorder, _)) = &mut running.recorder {
+                    recorder.resume();
+                }
+                running
+            }
             Phase::Asked {
-                lease,
-                text,
+                lent,
+                question,
                 options,
+                timeout,
             } => {
-                let cancel = &self.control.cancel;
-                let reply = Conversation::answer(lease, Ask::Send(&text), &options, cancel)?;
+                let cancel = match timeout {
+                    Some(timeout) => self.control.cancel.with_timeout(timeout),
+                    None => self.control.cancel.clone(),
+                };
+                let recorder = self.home.tape().map(|_| Recorder::new());
+                let answer = Answer::begin(lent, question.ask(), &options, &cancel)?;
                 self.control.answering.store(true, SeqCst);
-                Box::new(reply)
+                let recorder = recorder.map(|recorder| (recorder, question.text()));
+                Box::new(Running { answer, recorder })
             }
         };
         let piece = loop {
             if self.control.stop.load(SeqCst) && !self.control.cancel.is_cancelled() {
-                self.note(&reply, Some(AnswerEnd::Stopped));
-                reply.keep()?;
+                self.note(&running.answer, Some(AnswerEnd::Stopped));
+                self.record(running.recorder, StopReason::Eos);
+                running.answer.keep()?;
                 *phase = Phase::Whole;
                 return Ok(None);
             }
-            match reply.next_piece()? {
+            match running.answer.next_piece()? {
                 Some(piece) if piece.is_empty() => {}
                 piece => break piece,
             }
         };
-        self.note(&reply, reply.stop_reason().map(AnswerEnd::from));
-        *phase = match piece {
-            Some(_) => Phase::Answering(reply),
-            None => Phase::Whole,
+        let end = running.answer.stop_reason();
+        self.note(&running.answer, end.map(AnswerEnd::from));
+        *phase = match &piece {
+            Some(text) => {
+                if let Some((recorder, _)) = &mut running.recorder {
+                    recorder.piece(text, &running.answer.timings());
+                }
+                Phase::Answering(running)
+            }
+            None => {
+                self.record(running.recorder, end.unwrap_or(StopReason::Eos));
+                Phase::Whole
+            }
         };
         Ok(piece)
     }
 
-    fn note(&self, reply: &Reply<Lease>, end: Option<AnswerEnd>) {
-        let stats = AnswerStats::new(&reply.timings(), reply.tokens().len(), end);
+    fn record(&self, recorder: Option<(Recorder, Option<String>)>, end: StopReason) {
+        if let (Some(tape), Some((recorder, question))) = (self.home.tape(), recorder) {
+            tape.add(question, recorder, end);
+        }
+    }
+
+    fn note(&self, reply: &Answer, end: Option<AnswerEnd>) {
+        let stats = AnswerStats::new(&reply.timings(), reply.n_tokens(), end);
         self.home.set_stats(stats);
     }
 
@@ -167,8 +281,8 @@ impl TokenStream {
     /// part of the conversation. Pieces are whole characters and never empty.
     ///
     /// # Errors
-    /// [`PunaError::Cancelled`], [`PunaError::Closed`], [`PunaError::Busy`] while another thread is in this
-    /// call, [`PunaError::ContextFull`] and others. The turn is then taken back.
+    /// [`PunaError::Cancelled`], [`PunaError::DeadlineExceeded`], [`PunaError::Closed`], [`PunaError::Busy`] while
+    /// another thread is in this call, [`PunaError::ContextFull`] and others. The turn is then taken back.
     pub fn next(&self) -> Result<Option<String>, PunaError> {
         let piece = {
             let mut phase = match self.phase.try_lock() {
