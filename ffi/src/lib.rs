@@ -8,6 +8,8 @@
 //! released answers [`PunaError::Closed`]; a panic below becomes [`PunaError::Internal`].
 #![deny(unsafe_code)]
 
+#[cfg(any(target_os = "android", feature = "jvm"))]
+mod android;
 mod c_api;
 mod cancel;
 mod chat;

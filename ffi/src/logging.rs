@@ -31,23 +31,37 @@ pub trait LogSink: Send + Sync {
     fn log(&self, level: LogLevel, target: String, message: String);
 }
 
+/// Takes a line: how much it matters, which part of the runtime says it, and what.
+pub(crate) type Take = dyn Fn(LogLevel, &str, &str) + Send + Sync;
+
 /// Sends the log, down to `level`, to `sink`; nothing ends it. Another sink takes the place of the first.
 #[uniffi::export]
 pub fn set_log_sink(sink: Option<Arc<dyn LogSink>>, level: LogLevel) {
+    let take = sink.map(|sink| -> Box<Take> {
+        Box::new(move |level, target, message| {
+            let (target, message) = (target.to_owned(), message.to_owned());
+            let _ = catch_unwind(AssertUnwindSafe(|| sink.log(level, target, message)));
+        })
+    });
+    send(take, level);
+}
+
+/// As [`set_log_sink`], to a function of Rust's.
+pub(crate) fn send(take: Option<Box<Take>>, level: LogLevel) {
     static FORWARD: OnceLock<Forward> = OnceLock::new();
     let forward = FORWARD.get_or_init(Forward::default);
-    let filter = match sink {
+    let filter = match take {
         Some(_) => LevelFilter::from(level),
         None => LevelFilter::Off,
     };
-    *lock(&forward.0) = sink;
+    *lock(&forward.0) = take.map(Arc::from);
     // It fails where the process has a logger already: this one, or that of a Rust program.
     let _ = log::set_logger(forward);
     log::set_max_level(filter);
 }
 
 #[derive(Default)]
-struct Forward(Mutex<Option<Arc<dyn LogSink>>>);
+struct Forward(Mutex<Option<Arc<Take>>>);
 
 impl Log for Forward {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -59,12 +73,10 @@ impl Log for Forward {
             return;
         }
         // Not locked while the app has it: it may log too.
-        let sink = lock(&self.0).clone();
-        if let Some(sink) = sink {
-            let (target, message) = (record.target().to_owned(), record.args().to_string());
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                sink.log(record.level().into(), target, message);
-            }));
+        let take = lock(&self.0).clone();
+        if let Some(take) = take {
+            let message = record.args().to_string();
+            take(record.level().into(), record.target(), &message);
         }
     }
 
