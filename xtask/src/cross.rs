@@ -63,18 +63,29 @@ pub fn prepare() -> Result<Ready> {
     if let Some(why) = apt::install(&TOOLS)? {
         return Ok(Ready::No(why));
     }
-    if has_std()? {
+    if has_std(TARGET)? {
         return Ok(Ready::Yes(Compiler::InUse));
     }
-    if let Some(why) = apt::install(&COMPILER)? {
-        return Ok(Ready::No(format!("{why}, or: rustup target add {TARGET}")));
-    }
-    Ok(Ready::Yes(Compiler::Wrapped(wrap_debian_compiler()?)))
+    Ok(match debian_compiler()? {
+        Ok(bin) => Ready::Yes(Compiler::Wrapped(bin)),
+        Err(why) => Ready::No(format!("{why}, or: rustup target add {TARGET}")),
+    })
 }
 
-/// Whether the compiler in use has aarch64's standard library.
-fn has_std() -> Result<bool> {
-    let args = ["--print", "target-libdir", "--target", TARGET];
+/// The folder of the programs of Debian's compiler, with a sysroot of ours; or why it cannot be had here.
+pub fn debian_compiler() -> Result<Result<PathBuf, String>> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(Err("only set up for x86_64 Linux".into()));
+    }
+    if let Some(why) = apt::install(&COMPILER)? {
+        return Ok(Err(why));
+    }
+    Ok(Ok(wrap_debian_compiler()?))
+}
+
+/// Whether the compiler in use has the standard library of a target.
+pub fn has_std(target: &str) -> Result<bool> {
+    let args = ["--print", "target-libdir", "--target", target];
     let output = Command::new("rustc")
         .args(args)
         .output()

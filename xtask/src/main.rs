@@ -1,6 +1,7 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `compare`, `measure`,
-//! `projection`, `soak`, `synth`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `targets`, `size`, `compare`,
+//! `measure`, `projection`, `soak`, `synth`.
 
+mod android;
 mod apt;
 mod arm;
 mod arm_cost;
@@ -14,6 +15,7 @@ mod projection;
 mod report;
 mod soak;
 mod synth;
+mod targets;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -39,6 +41,10 @@ enum Task {
     Arm(arm::Args),
     /// What the ARM kernels cost beside ggml's: executed instructions, and cycles by a model
     ArmCost(arm_cost::Args),
+    /// Compile checks for Android, iOS, macOS and Windows on ARM
+    Targets(targets::Args),
+    /// Links the library for Android, checks its file, and says which crate weighs what
+    Size(android::Args),
     Compare(compare::Args),
     /// Whole models beside llama.cpp: runs `puna bench --compare` after a plan, and writes the page of the day
     Measure(measure::Args),
@@ -61,6 +67,8 @@ fn main() -> Result<ExitCode> {
             ggml::run(&mut report, model.as_deref());
             arm::run(&mut report, &arm::Args::default());
             arm_cost::run(&mut report, &arm_cost::Args::check());
+            targets::run(&mut report, &targets::Args::default());
+            android::run(&mut report, &android::Args::default());
         }
         Task::Lint => cargo::lint(&mut report),
         Task::Ggml => {
@@ -69,6 +77,8 @@ fn main() -> Result<ExitCode> {
         }
         Task::Arm(args) => arm::run(&mut report, &args),
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
+        Task::Targets(args) => targets::run(&mut report, &args),
+        Task::Size(args) => android::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),
         Task::Measure(args) => measure::run(&mut report, &args),
         Task::Projection => projection::run(&mut report),
