@@ -1,4 +1,4 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `targets`, `size`, `compare`,
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `targets`, `size`, `kotlin`, `compare`,
 //! `measure`, `projection`, `soak`, `synth`.
 
 mod android;
@@ -9,6 +9,7 @@ mod cargo;
 mod compare;
 mod cross;
 mod ggml;
+mod kotlin;
 mod measure;
 mod model;
 mod projection;
@@ -31,7 +32,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything: lint, native tests, ggml tests, ARM tests and counts; ends with `N passed, N failed`
+    /// Everything: lint, native tests, ggml tests, Kotlin tests, ARM tests and counts; ends with `N passed, N failed`
     Test,
     /// Formatting and clippy
     Lint,
@@ -45,6 +46,8 @@ enum Task {
     Targets(targets::Args),
     /// Links the library for Android, checks its file, and says which crate weighs what
     Size(android::Args),
+    /// The Kotlin wrapper and its tests, on a JVM, against the library itself
+    Kotlin(kotlin::Args),
     Compare(compare::Args),
     /// Whole models beside llama.cpp: runs `puna bench --compare` after a plan, and writes the page of the day
     Measure(measure::Args),
@@ -65,6 +68,7 @@ fn main() -> Result<ExitCode> {
             let model = model::fetch(&mut report);
             report.leg("native tests", || cargo::native_tests(model.as_deref()));
             ggml::run(&mut report, model.as_deref());
+            kotlin::run(&mut report, model.as_deref(), &kotlin::Args::default());
             arm::run(&mut report, &arm::Args::default());
             arm_cost::run(&mut report, &arm_cost::Args::check());
             targets::run(&mut report, &targets::Args::default());
@@ -79,6 +83,10 @@ fn main() -> Result<ExitCode> {
         Task::ArmCost(args) => arm_cost::run(&mut report, &args),
         Task::Targets(args) => targets::run(&mut report, &args),
         Task::Size(args) => android::run(&mut report, &args),
+        Task::Kotlin(args) => {
+            let model = model::fetch(&mut report);
+            kotlin::run(&mut report, model.as_deref(), &args);
+        }
         Task::Compare(_) => compare::run(&mut report),
         Task::Measure(args) => measure::run(&mut report, &args),
         Task::Projection => projection::run(&mut report),

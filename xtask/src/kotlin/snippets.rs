@@ -1,0 +1,73 @@
+//! The Kotlin of the pages for app developers, as files that a compiler can read.
+
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Writes every block of Kotlin of the pages into a file and a package of its own below `into`.
+pub fn write(root: &Path, into: &Path) -> Result<usize> {
+    if into.exists() {
+        fs::remove_dir_all(into)?;
+    }
+    fs::create_dir_all(into)?;
+    let mut count = 0;
+    for page in pages(root)? {
+        let text = fs::read_to_string(&page)?;
+        let name = page.file_stem().and_then(|stem| stem.to_str());
+        let name = name.context("a page has a name")?.to_lowercase();
+        for (number, block) in blocks(&text).into_iter().enumerate() {
+            let package = format!("docs.{name}_{number}");
+            let file = into.join(format!("{name}_{number}.kt"));
+            fs::write(file, format!("package {package}\n\n{block}"))?;
+            count += 1;
+        }
+    }
+    ensure!(count > 5, "the pages have {count} blocks of Kotlin");
+    Ok(count)
+}
+
+fn pages(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut pages = vec![root.join("README.md")];
+    for entry in fs::read_dir(root.join("docs/sdk"))? {
+        let page = entry?.path();
+        if page.extension().is_some_and(|e| e == "md") {
+            // Two pages of one name: the packages are told apart by it.
+            let is_readme = page.file_stem().is_some_and(|stem| stem == "README");
+            if !is_readme {
+                pages.push(page);
+            }
+        }
+    }
+    pages.sort();
+    Ok(pages)
+}
+
+/// What stands between "```kotlin" and "```".
+fn blocks(page: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut block: Option<String> = None;
+    for line in page.lines() {
+        match &mut block {
+            None if line == "```kotlin" => block = Some(String::new()),
+            None => {}
+            Some(_) if line == "```" => blocks.extend(block.take()),
+            Some(text) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_kotlin_is_taken() {
+        let page =
+            "a\n```sh\nls\n```\n```kotlin\nval x = 1\nval y = 2\n```\nb\n```kotlin\nf()\n```\n";
+        assert_eq!(blocks(page), ["val x = 1\nval y = 2\n", "f()\n"]);
+    }
+}
