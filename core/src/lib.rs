@@ -29,6 +29,8 @@ pub mod saved;
 pub mod score;
 pub mod session;
 pub mod stop;
+#[cfg(feature = "store")]
+pub mod store;
 pub mod tensor;
 pub mod tokenizer;
 pub mod topology;

@@ -11,6 +11,7 @@ pub mod paper;
 pub mod process;
 pub mod script;
 pub mod soak;
+pub mod server;
 pub mod synth;
 pub mod tiny;
 pub mod vocab;
