@@ -19,6 +19,7 @@ pub mod generate;
 mod ggml;
 pub mod gguf;
 pub mod kv_cache;
+pub mod licence;
 pub mod model;
 pub mod placement;
 pub mod plan;

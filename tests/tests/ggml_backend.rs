@@ -158,6 +158,7 @@ fn the_default_model_goes_on_as_with_our_kernels() {
     let ours = Model::open(&default_model()).unwrap();
     let options = ModelOptions {
         backend: Backend::Ggml,
+        ..ModelOptions::default()
     };
     let theirs = Model::open_with(&default_model(), &options).unwrap();
     let mut alike = Alike::default();
@@ -266,6 +267,7 @@ fn what_ggml_leaves_as_it_is_stays_in_the_file() {
     std::fs::write(&path, tiny.bytes()).unwrap();
     let backend = ModelOptions {
         backend: Backend::Ggml,
+        ..ModelOptions::default()
     };
     let mapped = Model::open_with(&path, &backend).unwrap();
     assert_eq!(mapped.rearranged_bytes(), 0);
@@ -288,6 +290,7 @@ fn what_ggml_leaves_as_it_is_stays_in_the_file() {
 fn cancelling_stops_it_and_leaves_the_session_as_it_was() {
     let backend = ModelOptions {
         backend: Backend::Ggml,
+        ..ModelOptions::default()
     };
     let model = Model::open_with(&default_model(), &backend).unwrap();
     let mut session = Session::new(&model, &SessionOptions::default()).unwrap();

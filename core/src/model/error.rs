@@ -29,6 +29,14 @@ pub enum ModelError {
         /// What the file says.
         had: String,
     },
+    /// Its terms ask for acceptance, and nobody has accepted them: [`crate::licence::accept`].
+    #[error("model: the licence {id} is not accepted: {summary}")]
+    LicenceNotAccepted {
+        /// [`Licence::id`](crate::licence::Licence::id).
+        id: String,
+        /// What it is, and where to read it.
+        summary: String,
+    },
     /// The file has only a vocabulary.
     #[error("model: the file has no tensors, only a vocabulary")]
     NoTensors,

@@ -14,7 +14,7 @@ pub(crate) mod scratch;
 mod weights;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -27,13 +27,16 @@ pub use fingerprint::Fingerprint;
 pub use weights::{Layer, Linear, Weights};
 
 use self::read_ahead::ReadAhead;
-use crate::{gguf::Gguf, tokenizer::Tokenizer};
+use crate::{gguf::Gguf, licence, tokenizer::Tokenizer};
 
 /// How a model is opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ModelOptions {
     /// What multiplies its matrices.
     pub backend: Backend,
+    /// Where acceptances of licences are looked for, besides beside the file: for files that lie where
+    /// nothing can be written, or have no path.
+    pub licences: Option<PathBuf>,
 }
 
 /// An open model: the mapped file, its vocabulary, and where each weight lies.
@@ -60,7 +63,8 @@ impl Model {
     /// Opens a GGUF file (of a split model: its first part). The weights stay in the file, mapped.
     ///
     /// # Errors
-    /// [`ModelError`]: the file cannot be read, is not valid, or is not a model that can be run here.
+    /// [`ModelError`]: the file cannot be read, is not valid, or is not a model that can be run here; or
+    /// its licence asks for acceptance ([`ModelError::LicenceNotAccepted`]).
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         Self::open_with(path, &ModelOptions::default())
     }
@@ -70,10 +74,11 @@ impl Model {
     /// # Errors
     /// As [`open`](Self::open), and [`ModelError::NoBackend`].
     pub fn open_with(path: &Path, options: &ModelOptions) -> Result<Self, ModelError> {
-        Self::from_gguf_with(Gguf::open(path)?, options)
+        Self::licensed(Gguf::open(path)?, Some(path), options)
     }
 
-    /// As [`open`](Self::open), of a file that is already mapped.
+    /// As [`open`](Self::open), of a file that is already mapped. It has no path, so nothing that lies
+    /// beside it is looked at.
     ///
     /// The kernels are the best for this CPU, or those that the environment variable `PUNA_ISA` names.
     ///
@@ -88,8 +93,26 @@ impl Model {
     /// # Errors
     /// As [`open_with`](Self::open_with).
     pub fn from_gguf_with(gguf: Gguf, options: &ModelOptions) -> Result<Self, ModelError> {
+        Self::licensed(gguf, None, options)
+    }
+
+    /// Opens a model whose licence needs no acceptance, or has it.
+    fn licensed(
+        gguf: Gguf,
+        path: Option<&Path>,
+        options: &ModelOptions,
+    ) -> Result<Self, ModelError> {
         let backend = options.backend;
         let config = Config::from_gguf(&gguf)?;
+        if let Some(licence) = licence::of(&gguf, path)
+            && licence.asks
+            && licence::accepted(&licence, path, options.licences.as_deref()).is_none()
+        {
+            return Err(ModelError::LicenceNotAccepted {
+                summary: licence.summary(),
+                id: licence.id,
+            });
+        }
         let weights = Weights::from_gguf(&gguf, &config, backend)?;
         let tokenizer = Tokenizer::from_gguf(&gguf)?;
         let kernels = match std::env::var("PUNA_ISA") {

@@ -325,7 +325,11 @@ impl Tiny {
     /// As [`Model::from_gguf_with`].
     pub fn open_with(&self, backend: Backend) -> Result<Model, ModelError> {
         let gguf = Gguf::from_bytes(self.bytes())?;
-        Model::from_gguf_with(gguf, &ModelOptions { backend })
+        let options = ModelOptions {
+            backend,
+            ..ModelOptions::default()
+        };
+        Model::from_gguf_with(gguf, &options)
     }
 
     /// Opens the file of a model that is as it was made.
