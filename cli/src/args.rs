@@ -1,18 +1,39 @@
 //! Arguments that several commands share: which model, and how it computes.
 
-use std::{num::NonZeroUsize, path::Path, str::FromStr, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use anyhow::Result;
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use puna_core::{
     cancel::Cancel,
     gguf::Gguf,
     kv_cache::KvType,
-    model::{self, Model, ModelOptions},
+    model::{self, Model, ModelError, ModelOptions},
     placement::Cores,
     session::{Session, SessionOptions},
     tokenizer::{TokenId, Tokenizer},
 };
+
+use crate::{fetch, licence};
+
+/// Takes a path, or the name of a model in the store, as `puna models list` tells it. What is neither
+/// stays as it is, for the error of who opens it.
+pub fn model_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(|path| {
+        let bare = path.components().count() == 1 && !path.exists();
+        let name = path.to_str().filter(|_| bare);
+        let entry = name.and_then(|name| fetch::store().ok()?.find(name).ok());
+        entry.map_or(path, |entry| entry.path)
+    })
+}
 
 /// How a session computes.
 #[derive(Debug, clap::Args)]
@@ -39,6 +60,9 @@ pub struct ComputeArgs {
     /// What multiplies matrices; ggml has more types, and needs a build with `--features ggml`
     #[arg(long, value_enum, value_name = "NAME", default_value = "puna")]
     pub backend: Backend,
+    /// Accepts the licence of this name, if the model is under it and its terms ask for that
+    #[arg(long, value_name = "ID")]
+    pub accept_licence: Option<String>,
 }
 
 /// [`model::Backend`] by name.
@@ -89,8 +113,18 @@ impl ComputeArgs {
     /// # Errors
     /// What is wrong with which file.
     pub fn model(&self, path: &Path) -> Result<Model> {
-        let backend = self.backend.into();
-        Model::open_with(path, &ModelOptions { backend }).map_err(|error| naming(path, error))
+        let options = ModelOptions {
+            backend: self.backend.into(),
+            licences: licence::folder(),
+        };
+        let opened = match Model::open_with(path, &options) {
+            Err(ModelError::LicenceNotAccepted { .. }) => {
+                licence::settle(path, self.accept_licence.as_deref())?;
+                Model::open_with(path, &options)
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| naming(path, error))
     }
 
     /// The type of the cache.

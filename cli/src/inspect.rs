@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The GGUF file; of a split model, its first part
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = crate::args::model_file())]
     file: PathBuf,
     /// Tokens of context to reckon the memory for; 0: all that the model was trained for [default:
     /// those, at most 4096]

@@ -16,8 +16,8 @@ use crate::{
 /// Arguments of `puna logits`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model, a GGUF file
-    #[arg(short, long, value_name = "FILE")]
+    /// The model: a GGUF file, or a name of the store
+    #[arg(short, long, value_name = "FILE", value_parser = crate::args::model_file())]
     model: PathBuf,
     #[command(flatten)]
     prompt: PromptArgs,

@@ -13,7 +13,9 @@ mod failure;
 mod fetch;
 mod inspect;
 mod interrupt;
+mod licence;
 mod logits;
+mod models;
 mod on_full;
 mod output;
 mod perplexity;
@@ -67,11 +69,22 @@ enum Command {
     Template(template::Args),
     /// Show what is in a GGUF file, and the memory it needs
     Inspect(inspect::Args),
-    /// Fetch the default model and print its path
+    /// Fetch a model, once, and print its path
     Fetch(fetch::Args),
+    /// List, verify or remove the models that were fetched
+    Models(models::Args),
 }
 
 fn main() -> ExitCode {
+    // What a panic says may quote the text that it was about.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map_or_else(String::new, |at| format!(" at {at}"));
+        output::say(&format!(
+            "error: a fault of this program{place}; please report it"
+        ));
+    }));
     let cli = Cli::parse();
     let level = match cli.verbose {
         0 => LevelFilter::Warn,
@@ -96,6 +109,7 @@ fn main() -> ExitCode {
         Command::Template(args) => template::run(args, out),
         Command::Inspect(args) => inspect::run(args, out),
         Command::Fetch(args) => fetch::run(args, out),
+        Command::Models(args) => models::run(args, out),
     };
     match result.and_then(|()| out.flush()) {
         Ok(()) => ExitCode::SUCCESS,

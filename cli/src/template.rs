@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The model, a GGUF file; one with only a vocabulary will do
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = crate::args::model_file())]
     model: PathBuf,
     /// The conversation: [{"role": "user", "content": "…"}, …]; `-`: stdin
     #[arg(long, value_name = "FILE")]
@@ -64,7 +64,8 @@ fn messages(json: &str) -> Result<Vec<Message>> {
     if let Some(list) = value.get_mut("messages") {
         value = list.take();
     }
-    let entries: Vec<Entry> = serde_json::from_value(value).context(wanted)?;
+    // Its own words would quote the conversation.
+    let entries: Vec<Entry> = serde_json::from_value(value).map_err(|_| anyhow!(wanted))?;
     let message = |entry: Entry| {
         let role = Role::from_name(&entry.role).ok_or_else(|| {
             let names = Role::ALL.map(Role::as_str).join(", ");

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct TokenizeArgs {
     /// The model, a GGUF file; one with only a vocabulary will do
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = crate::args::model_file())]
     model: PathBuf,
     #[command(flatten)]
     text: TextArgs,
@@ -31,7 +31,7 @@ pub struct TokenizeArgs {
 #[derive(Debug, clap::Args)]
 pub struct DetokenizeArgs {
     /// The model, a GGUF file; one with only a vocabulary will do
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = crate::args::model_file())]
     model: PathBuf,
     /// The token ids
     #[arg(long, value_name = "1,2,3", required = true)]

@@ -34,8 +34,8 @@ use trial::Test;
 /// Arguments of `puna bench`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model, a GGUF file
-    #[arg(short, long, value_name = "FILE")]
+    /// The model: a GGUF file, or a name of the store
+    #[arg(short, long, value_name = "FILE", value_parser = crate::args::model_file())]
     model: PathBuf,
     /// Prompt tokens; 0: no such test; several: 128,512
     #[arg(

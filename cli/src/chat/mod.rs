@@ -37,7 +37,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The model, a GGUF file [default: SmolLM2-135M-Instruct, fetched once]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = crate::args::model_file())]
     model: Option<PathBuf>,
     /// The system message: how the model is to behave [default: the template's own; for the default model
     /// "You are a helpful AI assistant."]

@@ -1,9 +1,6 @@
 //! Where fetched models are kept.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::{env, path::PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -38,25 +35,4 @@ fn users() -> Option<PathBuf> {
 fn variable(name: &str) -> Option<PathBuf> {
     let value = env::var_os(name).filter(|value| !value.is_empty())?;
     Some(value.into())
-}
-
-/// Bytes that may still be written to `folder`'s disk; `None` where the system does not say.
-#[cfg(unix)]
-pub fn free_bytes(folder: &Path) -> Option<u64> {
-    let disk = nix::sys::statvfs::statvfs(folder).ok()?;
-    #[allow(
-        clippy::useless_conversion,
-        reason = "the types differ from system to system"
-    )]
-    let (blocks, size) = (
-        u64::from(disk.blocks_available()),
-        u64::from(disk.fragment_size()),
-    );
-    blocks.checked_mul(size)
-}
-
-/// Bytes that may still be written to `folder`'s disk; `None` where the system does not say.
-#[cfg(not(unix))]
-pub fn free_bytes(_folder: &Path) -> Option<u64> {
-    None
 }

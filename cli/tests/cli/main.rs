@@ -11,6 +11,8 @@ mod fetch;
 mod keep;
 mod limits;
 mod measures;
+mod models;
+mod redaction;
 mod text;
 #[cfg(unix)]
 mod unix;
