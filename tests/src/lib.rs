@@ -1,6 +1,7 @@
 //! Helpers of the tests.
 
 pub mod compare;
+pub mod fuzz;
 #[cfg(feature = "ggml")]
 pub mod ggml;
 pub mod golden;

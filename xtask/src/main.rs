@@ -1,5 +1,5 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `targets`, `size`, `kotlin`, `compare`,
-//! `measure`, `projection`, `soak`, `synth`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `asan`, `targets`, `size`, `kotlin`, `compare`,
+//! `fuzz`, `measure`, `projection`, `soak`, `synth`.
 
 mod android;
 mod apt;
@@ -8,12 +8,14 @@ mod arm_cost;
 mod cargo;
 mod compare;
 mod cross;
+mod fuzz;
 mod ggml;
 mod kotlin;
 mod measure;
 mod model;
 mod projection;
 mod report;
+mod sanitize;
 mod soak;
 mod synth;
 mod targets;
@@ -48,7 +50,11 @@ enum Task {
     Size(android::Args),
     /// The Kotlin wrapper and its tests, on a JVM, against the library itself
     Kotlin(kotlin::Args),
+    /// The tests with AddressSanitizer
+    Asan(sanitize::Args),
     Compare(compare::Args),
+    /// Fuzz targets under libFuzzer, with AddressSanitizer
+    Fuzz(fuzz::Args),
     /// Whole models beside llama.cpp: runs `puna bench --compare` after a plan, and writes the page of the day
     Measure(measure::Args),
     /// What phones would do, projected from `arm-cost`: docs/benchmarks/projection.md
@@ -87,6 +93,8 @@ fn main() -> Result<ExitCode> {
             let model = model::fetch(&mut report);
             kotlin::run(&mut report, model.as_deref(), &args);
         }
+        Task::Asan(args) => sanitize::run(&mut report, &args),
+        Task::Fuzz(args) => fuzz::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),
         Task::Measure(args) => measure::run(&mut report, &args),
         Task::Projection => projection::run(&mut report),
