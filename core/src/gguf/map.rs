@@ -7,8 +7,8 @@
 //! string is ever invalid. If someone *truncates* it, touching a page past the new end raises
 //! SIGBUS on Unix and ends the process: no library can turn that into an error without a signal
 //! handler of its own. [`Map::check`] finds a truncated file before it is touched, but not between
-//! the check and the touch. An app that does not own the file should copy it first. Windows
-//! refuses to truncate a mapped file.
+//! the check and the touch; sessions call it before each batch. An app that does not own the file
+//! should copy it first. Windows refuses to truncate a mapped file.
 
 use std::fmt;
 use std::fs::File;

@@ -18,7 +18,10 @@ pub(crate) use page::Layout;
 pub(crate) use parked::{Damaged, Seal};
 
 use self::page::Page;
-use crate::{gguf::Map, model::Config};
+use crate::{
+    gguf::{GgufError, Map},
+    model::Config,
+};
 
 /// Positions of a page. Attention takes the cache in chunks of as many, at multiples of it.
 pub const PAGE: usize = 256;
@@ -95,6 +98,20 @@ impl KvCache {
     /// Where rows lie in a page.
     pub(crate) const fn layout(&self) -> Layout {
         self.layout
+    }
+
+    /// Asks whether the files that pages lie in are still as long as they were.
+    pub(crate) fn check_files(&self) -> Result<(), GgufError> {
+        let maps = self.pages.iter().filter_map(Page::map);
+        // All pages of a restored session lie in one file.
+        let mut checked: Option<&Arc<Map>> = None;
+        for map in maps {
+            if !checked.is_some_and(|other| Arc::ptr_eq(other, map)) {
+                map.check()?;
+                checked = Some(map);
+            }
+        }
+        Ok(())
     }
 
     /// The page of number `index`, if it was reached.

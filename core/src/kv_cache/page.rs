@@ -145,6 +145,14 @@ impl Page {
         }
     }
 
+    /// The file that it lies in.
+    pub fn map(&self) -> Option<&Arc<Map>> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Mapped(mapped) => Some(&mapped.map),
+        }
+    }
+
     pub fn is_shared(&self) -> bool {
         match self {
             Self::Memory(buffer) => Arc::strong_count(buffer) > 1,

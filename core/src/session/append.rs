@@ -13,8 +13,8 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::ContextFull`], [`SessionError::UnknownToken`], [`SessionError::Empty`],
-    /// [`SessionError::NotFinite`], [`SessionError::Cancelled`] or [`SessionError::DeadlineExceeded`]; the session
-    /// then holds the tokens that it held before.
+    /// [`SessionError::NotFinite`], [`SessionError::File`], [`SessionError::Cancelled`] or
+    /// [`SessionError::DeadlineExceeded`]; the session then holds the tokens that it held before.
     pub fn prefill(&mut self, tokens: &[TokenId], cancel: &Cancel) -> Result<(), SessionError> {
         self.append(tokens, cancel, |_| Ok(()))
     }
@@ -99,6 +99,8 @@ impl Session {
         }
         let watch = Watch::new(cancel);
         self.kv.check(used, &watch)?;
+        // Whole pages of a saved session are read where they lie.
+        self.kv.check_files().map_err(SessionError::File)?;
         // Their places in the cache are about to be written.
         self.ahead.clear();
         self.kv
@@ -115,6 +117,8 @@ impl Session {
         };
         let mut pos = used;
         for batch in tokens.chunks(n_batch) {
+            // Whoever reads a page behind the new end of a file that was cut is ended by the system.
+            self.model.gguf().check().map_err(SessionError::File)?;
             let mut pass = Batch {
                 forward: Forward {
                     gguf: self.model.gguf(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::{cancel::Stopped, kv_cache::Damaged, plan::DoesNotFit};
+use crate::{cancel::Stopped, gguf::GgufError, kv_cache::Damaged, plan::DoesNotFit};
 
 /// Why a session cannot go on. Whatever the error, the session is as it was before the call.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,9 @@ pub enum SessionError {
     /// There is nothing to compute.
     #[error("session: no tokens to compute")]
     Empty,
+    /// The model's file, or that of a saved session, was cut short or cannot be looked at.
+    #[error("session: {0}")]
+    File(GgufError),
     /// The model's numbers overflowed: broken weights.
     #[error("session: the model computed a logit that is not finite, at token {index}")]
     NotFinite {
