@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write as _,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,9 +15,13 @@ use puna_core::{
     session::{Session, SessionOptions},
     tokenizer::{EncodeOptions, TokenId},
 };
-use puna_tests::hostile::{
-    Outcome,
-    model::{cases, valid},
+use puna_tests::{
+    hostile::{
+        Outcome,
+        model::{cases, valid},
+        mutant,
+    },
+    tiny::Rng,
 };
 
 #[global_allocator]
@@ -25,7 +30,13 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// Longest that a file may keep its reader, and the session after it.
 const MOST_TIME: Duration = Duration::from_secs(1);
 /// Most bytes that may be allocated beyond the file's: its vocabulary, a session and its batches.
-const MOST_BYTES: usize = 12 << 20;
+const MOST_BYTES: usize = 4 << 20;
+
+/// One test at a time, so that the memory measured is its own.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Opens a model and lets it write four tokens, with the context that it gets without asking.
 fn run(bytes: Vec<u8>) -> Result<(), String> {
@@ -67,6 +78,7 @@ fn run(bytes: Vec<u8>) -> Result<(), String> {
 
 #[test]
 fn every_case_of_the_corpus_ends_as_it_must() {
+    let _turn = alone();
     run(valid().bytes()).unwrap();
     let mut table = String::new();
     let mut complaints = Vec::new();
@@ -110,4 +122,36 @@ fn every_case_of_the_corpus_ends_as_it_must() {
     }
     println!("{table}");
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn mutants_of_a_model_run_or_are_refused() {
+    let _turn = alone();
+    let file = valid().bytes();
+    // Where the tensors' data begins, more or less: what is before it says how the rest is read.
+    let head = file.len() - valid().tensors.iter().map(|t| t.bytes.len()).sum::<usize>();
+    let (mut rng, mut n_run) = (Rng::new(7), 0);
+    for i in 0..2_000 {
+        let mutant = mutant(&file, head, &mut rng);
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let start = Instant::now();
+        let result = run(mutant);
+        let time = start.elapsed();
+        let memory = MEMORY.peak_usage().saturating_sub(before);
+        assert!(time < MOST_TIME, "mutant {i} took {time:?}: {result:?}");
+        assert!(
+            memory < MOST_BYTES,
+            "mutant {i} allocated {memory} bytes: {result:?}"
+        );
+        match result {
+            Ok(()) => n_run += 1,
+            Err(error) => assert!(
+                error.len() < 1_000 && !error.contains(char::is_control),
+                "mutant {i}: {error:?}"
+            ),
+        }
+    }
+    println!("{n_run} of 2000 mutants run, the others are refused");
+    assert!((100..1_900).contains(&n_run), "{n_run}");
 }

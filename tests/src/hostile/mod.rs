@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::tiny::Rng;
+
 pub mod gguf;
 pub mod model;
+pub mod template;
 
 /// A file and what must become of it.
 #[derive(Clone, Debug)]
@@ -78,4 +81,36 @@ impl Case {
             (Outcome::Refused(_) | Outcome::Survives, Err(_)) => None,
         }
     }
+}
+
+/// A mutant of `bytes`: some bytes changed, cut out, doubled, or taken from elsewhere. Its first `head` bytes are hit as
+/// often as all the rest.
+#[must_use]
+pub fn mutant(bytes: &[u8], head: usize, rng: &mut Rng) -> Vec<u8> {
+    let mut mutant = bytes.to_vec();
+    for _ in 0..1 + rng.below(3) {
+        let reach = if rng.below(2) == 0 {
+            mutant.len().min(head)
+        } else {
+            mutant.len()
+        };
+        let (at, from) = (rng.below(reach.max(1)), rng.below(mutant.len().max(1)));
+        let n = (1 + rng.below(16))
+            .min(mutant.len() - at)
+            .min(mutant.len() - from);
+        match rng.below(5) {
+            0 => mutant[at] ^= 1 << rng.below(8),
+            1 => mutant[at..at + n].fill([0, 0xff][rng.below(2)]),
+            2 => drop(mutant.drain(at..at + n)),
+            3 => mutant.copy_within(from..from + n, at),
+            _ => {
+                let part = mutant[from..from + n].to_vec();
+                drop(mutant.splice(at..at, part));
+            }
+        }
+        if mutant.is_empty() {
+            break;
+        }
+    }
+    mutant
 }

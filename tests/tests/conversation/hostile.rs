@@ -5,7 +5,7 @@ use std::path::Path;
 use puna_core::{
     chat::Message, conversation::Conversation, model::Model, saved::StateError, tokenizer::TokenId,
 };
-use puna_tests::{script, tiny::Rng};
+use puna_tests::{hostile, script, tiny::Rng};
 
 /// Messages, tokens, rows and logits.
 type State = (Vec<Message>, Vec<TokenId>, Vec<u8>, Vec<u32>);
@@ -32,35 +32,9 @@ fn reopen(model: &Model, dir: &Path) -> Result<State, StateError> {
     Ok(state(&chat))
 }
 
-/// A mutant of `bytes`: some bytes changed, cut out, doubled, or taken from elsewhere.
+/// Headers are hit as often as all the rest.
 fn mutant(bytes: &[u8], rng: &mut Rng) -> Vec<u8> {
-    let mut mutant = bytes.to_vec();
-    for _ in 0..1 + rng.below(3) {
-        // Headers are hit as often as all the rest.
-        let reach = if rng.below(2) == 0 {
-            mutant.len().min(200)
-        } else {
-            mutant.len()
-        };
-        let (at, from) = (rng.below(reach.max(1)), rng.below(mutant.len().max(1)));
-        let n = (1 + rng.below(16))
-            .min(mutant.len() - at)
-            .min(mutant.len() - from);
-        match rng.below(5) {
-            0 => mutant[at] ^= 1 << rng.below(8),
-            1 => mutant[at..at + n].fill([0, 0xff][rng.below(2)]),
-            2 => drop(mutant.drain(at..at + n)),
-            3 => mutant.copy_within(from..from + n, at),
-            _ => {
-                let part = mutant[from..from + n].to_vec();
-                drop(mutant.splice(at..at, part));
-            }
-        }
-        if mutant.is_empty() {
-            break;
-        }
-    }
-    mutant
+    hostile::mutant(bytes, 200, rng)
 }
 
 fn one_line(error: &StateError) {

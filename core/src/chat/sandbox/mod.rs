@@ -167,7 +167,7 @@ impl Limits {
         Self {
             fuel: 200_000 + 5_000 * count,
             // Some templates look at all messages for each message.
-            work: (16 << 20) + 256 * (bytes as u64 + count * count),
+            work: (8 << 20) + 256 * (bytes as u64 + count * count),
             output: (1 << 20) + 16 * bytes,
         }
     }

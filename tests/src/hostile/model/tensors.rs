@@ -237,7 +237,7 @@ fn numbers() -> Vec<Case> {
     ]
 }
 
-/// Every weight type with scales (or floats) that are no numbers, or as large as they can be.
+/// Every weight type with scales (or floats) that are no numbers, infinite, or as large as they can be.
 fn scales() -> Vec<Case> {
     let parts = [
         "token_embd",
@@ -252,14 +252,17 @@ fn scales() -> Vec<Case> {
             n_layer: 1,
             ..Shape::of(ty)
         });
-        for (part, byte) in parts.iter().flat_map(|part| BYTES.map(|byte| (part, byte))) {
+        for (part, (what, fill)) in parts.iter().flat_map(|part| FILLS.map(|fill| (part, fill))) {
             let mut tiny = tiny.clone();
             let tensor = tiny.tensor_mut(&format!("{part}.weight"));
             // The second half of the matrix, so that some rows are as they were.
-            let half = tensor.bytes.len() / 2;
-            tensor.bytes[half..].fill(byte);
-            let (name, bytes) = (format!("{ty} {part}: {byte:#x}"), tiny.bytes());
-            cases.push(match byte {
+            let half = (tensor.bytes.len() / 2) & !3;
+            let filled = tensor.bytes[half..].iter_mut();
+            filled
+                .zip(fill.iter().cycle())
+                .for_each(|(byte, new)| *byte = *new);
+            let (name, bytes) = (format!("{ty} {part}: {what}"), tiny.bytes());
+            cases.push(match fill {
                 NAN => Case::refused(
                     name,
                     bytes,
@@ -273,6 +276,14 @@ fn scales() -> Vec<Case> {
 }
 
 /// Makes a NaN of every float that is filled with it.
-const NAN: u8 = 0xff;
-/// What matrices are filled with: 0x7c and 0x7f make NaN of halves and huge singles, 0x7b huge halves.
-const BYTES: [u8; 4] = [NAN, 0x7c, 0x7f, 0x7b];
+const NAN: &[u8] = &[0xff];
+/// What matrices are filled with. Scales lie at even places in their blocks.
+const FILLS: [(&str, &[u8]); 7] = [
+    ("NaN", NAN),
+    ("NaN in halves", &[0x7c]),
+    ("NaN in halves, huge singles", &[0x7f]),
+    ("huge halves", &[0x7b]),
+    ("infinite halves", &[0, 0x7c]),
+    ("halves of minus infinity", &[0, 0xfc]),
+    ("infinite singles", &[0, 0, 0x80, 0x7f]),
+];
