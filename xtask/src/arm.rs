@@ -33,6 +33,25 @@ const PACKAGES: [&str; 4] = ["-p", "puna-kernels", "-p", "puna-core"];
 /// And the test that compares Arm with x86-64.
 const WHOLE_MODELS: [&str; 4] = ["-p", "puna-tests", "--test", "every_machine"];
 
+/// And hostile files, which the parser and the tokenizers read alike.
+const HOSTILE: [&str; 12] = [
+    "-p",
+    "puna-tests",
+    "--test",
+    "hostile_gguf",
+    "--test",
+    "hostile_template",
+    "--test",
+    "tokenizer_hostile",
+    "--test",
+    "fuzz_seeds",
+    "--test",
+    "changed_files",
+];
+
+/// They have no kernels in them: one CPU is enough.
+const HOSTILE_TIER: &str = "dotprod";
+
 /// What `cargo xtask arm` takes.
 #[derive(clap::Args, Default)]
 pub struct Args {
@@ -40,7 +59,7 @@ pub struct Args {
     #[arg(long)]
     cpu: Option<String>,
     /// Arguments for `cargo test`, after `--`; by default `-p puna-kernels -p puna-core`, then
-    /// `-p puna-tests --test every_machine`
+    /// `-p puna-tests --test every_machine`, then hostile files
     #[arg(last = true)]
     cargo_args: Vec<String>,
 }
@@ -62,6 +81,9 @@ pub fn run(report: &mut Report, args: &Args) {
             if given.is_empty() {
                 leg("tests", &PACKAGES);
                 leg("whole models", &WHOLE_MODELS);
+                if tier.name == HOSTILE_TIER {
+                    leg("hostile files", &HOSTILE);
+                }
             } else {
                 leg("tests", &given);
             }
