@@ -4,20 +4,21 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use puna_core::gguf::{Gguf, GgufError, Value};
-use puna_tests::hostile::gguf::{cases, valid};
+use puna_tests::hostile::{
+    gguf::{cases, valid},
+    most_time,
+};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Longest that a file may keep the reader.
-const MOST_TIME: Duration = Duration::from_secs(1);
 /// Most bytes that the reader may allocate beyond the file itself.
 const MOST_BYTES: usize = 8 << 20;
 
@@ -79,7 +80,7 @@ fn every_case_of_the_corpus_ends_as_it_must() {
         let _ = writeln!(table, "{:34} {micros:6} µs {kib:5} KiB  {said}", case.name);
 
         let mut wrong = Vec::from_iter(case.complaint(result.as_ref().copied().map_err(|e| &**e)));
-        if time > MOST_TIME {
+        if time > most_time() {
             wrong.push(format!("took {time:?}"));
         }
         if memory > MOST_BYTES {

@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use peak_alloc::PeakAlloc;
@@ -19,7 +19,7 @@ use puna_tests::{
     hostile::{
         Outcome,
         model::{cases, valid},
-        mutant,
+        most_time, mutant,
     },
     tiny::Rng,
 };
@@ -27,8 +27,6 @@ use puna_tests::{
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Longest that a file may keep its reader, and the session after it.
-const MOST_TIME: Duration = Duration::from_secs(1);
 /// Most bytes that may be allocated beyond the file's: its vocabulary, a session and its batches.
 const MOST_BYTES: usize = 4 << 20;
 
@@ -101,7 +99,7 @@ fn every_case_of_the_corpus_ends_as_it_must() {
         );
 
         let mut wrong = Vec::from_iter(case.complaint(result.as_ref().copied().map_err(|e| &**e)));
-        if time > MOST_TIME {
+        if time > most_time() {
             wrong.push(format!("took {time:?}"));
         }
         if memory > MOST_BYTES {
@@ -139,7 +137,7 @@ fn mutants_of_a_model_run_or_are_refused() {
         let result = run(mutant);
         let time = start.elapsed();
         let memory = MEMORY.peak_usage().saturating_sub(before);
-        assert!(time < MOST_TIME, "mutant {i} took {time:?}: {result:?}");
+        assert!(time < most_time(), "mutant {i} took {time:?}: {result:?}");
         assert!(
             memory < MOST_BYTES,
             "mutant {i} allocated {memory} bytes: {result:?}"

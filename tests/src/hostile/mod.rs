@@ -1,6 +1,6 @@
 //! A corpus of files that lie, and what must become of each.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use crate::tiny::Rng;
 
@@ -81,6 +81,13 @@ impl Case {
             (Outcome::Refused(_) | Outcome::Survives, Err(_)) => None,
         }
     }
+}
+
+/// Longest that a file may keep its reader: a second, and on an emulated CPU what that takes there.
+#[must_use]
+pub fn most_time() -> Duration {
+    let emulated = std::env::var_os("QEMU_CPU").is_some();
+    Duration::from_secs(if emulated { 30 } else { 1 })
 }
 
 /// A mutant of `bytes`: some bytes changed, cut out, doubled, or taken from elsewhere. Its first `head` bytes are hit as
