@@ -142,11 +142,15 @@ impl Model {
     /// Opens a GGUF file (of a split model: its first part). The weights stay in the file, mapped.
     ///
     /// # Errors
-    /// [`PunaError::Unreadable`], [`PunaError::InvalidModel`], [`PunaError::UnsupportedModel`],
-    /// [`PunaError::DoesNotFit`].
+    /// [`PunaError::Unreadable`], [`PunaError::InvalidModel`], [`PunaError::UnsupportedModel`] (also where the licence asks
+    /// for acceptance and no record of it lies beside the file), [`PunaError::DoesNotFit`].
     #[uniffi::constructor]
     pub fn open(path: String) -> Result<Arc<Self>, PunaError> {
-        guarded(|| Self::new(Gguf::open(Path::new(&path))?))
+        guarded(|| {
+            // By its path, so that what lies beside it is seen: a licence that was accepted.
+            let model = model::Model::open(Path::new(&path))?;
+            Ok(Self::on(Engine::Model(model)))
+        })
     }
 
     /// Opens `length` bytes (none: all) from `offset` of an open file: a whole file, or one that lies
