@@ -73,7 +73,8 @@ fn is_there(shows: &str) -> bool {
     }
 }
 
-fn is_root() -> bool {
+/// Whether this process may do everything.
+pub fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output();
     output.is_ok_and(|o| o.stdout.trim_ascii() == b"0")
 }

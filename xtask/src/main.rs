@@ -1,5 +1,5 @@
-//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `asan`, `targets`, `size`, `kotlin`, `compare`,
-//! `fuzz`, `measure`, `projection`, `soak`, `synth`.
+//! Project chores: `cargo xtask test`, `lint`, `ggml`, `arm`, `arm-cost`, `asan`, `targets`, `size`, `kotlin`, `swift`,
+//! `xcframework`, `compare`, `fuzz`, `measure`, `projection`, `soak`, `synth`.
 
 mod android;
 mod apt;
@@ -17,6 +17,7 @@ mod projection;
 mod report;
 mod sanitize;
 mod soak;
+mod swift;
 mod synth;
 mod targets;
 
@@ -34,7 +35,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Everything: lint, native tests, ggml tests, Kotlin tests, ARM tests and counts; ends with `N passed, N failed`
+    /// Everything: lint, native tests, ggml tests, Kotlin and Swift tests, ARM tests and counts; ends with `N passed, N failed`
     Test,
     /// Formatting and clippy
     Lint,
@@ -52,6 +53,10 @@ enum Task {
     Kotlin(kotlin::Args),
     /// The tests with AddressSanitizer
     Asan(sanitize::Args),
+    /// The Swift package and its tests, on Linux, against the library itself
+    Swift(swift::Args),
+    /// The library for Apple's systems, on a Mac
+    Xcframework(swift::xcframework::Args),
     Compare(compare::Args),
     /// Fuzz targets under libFuzzer, with AddressSanitizer
     Fuzz(fuzz::Args),
@@ -75,6 +80,7 @@ fn main() -> Result<ExitCode> {
             report.leg("native tests", || cargo::native_tests(model.as_deref()));
             ggml::run(&mut report, model.as_deref());
             kotlin::run(&mut report, model.as_deref(), &kotlin::Args::default());
+            swift::run(&mut report, model.as_deref(), &swift::Args::default());
             arm::run(&mut report, &arm::Args::default());
             arm_cost::run(&mut report, &arm_cost::Args::check());
             targets::run(&mut report, &targets::Args::default());
@@ -95,6 +101,11 @@ fn main() -> Result<ExitCode> {
         }
         Task::Asan(args) => sanitize::run(&mut report, &args),
         Task::Fuzz(args) => fuzz::run(&mut report, &args),
+        Task::Swift(args) => {
+            let model = model::fetch(&mut report);
+            swift::run(&mut report, model.as_deref(), &args);
+        }
+        Task::Xcframework(args) => swift::xcframework::run(&mut report, &args),
         Task::Compare(_) => compare::run(&mut report),
         Task::Measure(args) => measure::run(&mut report, &args),
         Task::Projection => projection::run(&mut report),

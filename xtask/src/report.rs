@@ -27,9 +27,16 @@ impl Tally {
         }
     }
 
-    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` counts; any
-    /// other line adds nothing.
+    /// Adds what a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …` counts, or XCTest's
+    /// `Test Case 'A.b' passed (0.1 seconds)`; any other line adds nothing.
     pub fn add_line(&mut self, line: &str) {
+        if let Some((_, end)) = line
+            .strip_prefix("Test Case '")
+            .and_then(|l| l.split_once("' "))
+        {
+            self.passed += u64::from(end.starts_with("passed ("));
+            self.failed += u64::from(end.starts_with("failed ("));
+        }
         let Some(counts) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -111,14 +118,17 @@ mod tests {
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out",
             "test result: FAILED. 14 passed; 1 failed; 0 ignored; 0 measured",
             "5 passed; 6 failed",
+            "Test Case 'A.testB' started at 2026-11-22 10:00:00.000",
+            "Test Case 'A.testB' passed (0.1 seconds)",
+            "Test Case 'A.testC' failed (0.1 seconds)",
         ] {
             tally.add_line(line);
         }
         assert_eq!(
             tally,
             Tally {
-                passed: 17,
-                failed: 1
+                passed: 18,
+                failed: 2
             }
         );
     }

@@ -64,8 +64,8 @@ fn is_nameless(line: &str) -> bool {
         .any(|name| name == "WhenMappings" || !name.starts_with(|c: char| c.is_uppercase()))
 }
 
-/// Compares the API with the recorded one, or records it.
-pub fn compare(api: &str, recorded: &Path, record: bool) -> Result<()> {
+/// Compares the API with the recorded one, or records it. `task` is the chore that does so.
+pub fn compare(api: &str, recorded: &Path, record: bool, task: &str) -> Result<()> {
     if record {
         fs::create_dir_all(recorded.parent().context("it is in a folder")?)?;
         return Ok(fs::write(recorded, api)?);
@@ -84,7 +84,7 @@ pub fn compare(api: &str, recorded: &Path, record: bool) -> Result<()> {
             .collect::<String>()
     };
     bail!(
-        "the public API is another than {} says; if that is meant: cargo xtask kotlin --record-api\n{}{}",
+        "the public API is another than {} says; if that is meant: cargo xtask {task} --record-api\n{}{}",
         recorded.display(),
         only(&old, api, '-'),
         only(api, &old, '+'),
@@ -99,9 +99,9 @@ mod tests {
     fn a_change_is_an_error_that_shows_it() {
         let folder = std::env::temp_dir().join(format!("puna-api-{}", std::process::id()));
         let file = folder.join("a.api");
-        compare("f()\ng()\n", &file, true).expect("it is recorded");
-        compare("f()\ng()\n", &file, false).expect("it is the same");
-        let error = compare("f()\nh()\n", &file, false).expect_err("it is not");
+        compare("f()\ng()\n", &file, true, "kotlin").expect("it is recorded");
+        compare("f()\ng()\n", &file, false, "kotlin").expect("it is the same");
+        let error = compare("f()\nh()\n", &file, false, "kotlin").expect_err("it is not");
         let text = error.to_string();
         assert!(
             text.contains("-g()\n+h()\n") && !text.contains("-f()"),

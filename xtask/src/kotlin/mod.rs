@@ -2,9 +2,9 @@
 //!
 //! No Gradle and no Android SDK: Maven brings the pinned jars of `android/pom.xml`, the compiler among them.
 
-mod api;
+pub mod api;
 mod robolectric;
-mod snippets;
+pub mod snippets;
 
 use crate::apt::{self, Package};
 use crate::report::{Outcome, Report};
@@ -107,10 +107,11 @@ impl Kotlin {
             &self.class_path(&["bindings", "puna", "android"], &self.jars.compile),
         )?;
         let recorded = self.sources.join("puna/api/puna.api");
-        api::compare(&list, &recorded, args.record_api)?;
+        api::compare(&list, &recorded, args.record_api, "kotlin")?;
         // As apps see it: without the bindings.
         let pages = self.out.join("snippets");
-        let count = snippets::write(cargo::root(), &pages)?;
+        let head = |name: &str| format!("package docs.{name}\n\n");
+        let count = snippets::write(cargo::root(), &pages, ("kotlin", "kt"), head)?;
         eprintln!("{count} pieces of Kotlin on the pages");
         self.kotlinc("docs", &[&pages], &["puna", "android"], &["-nowarn"])?;
 

@@ -1,11 +1,17 @@
-//! The Kotlin of the pages for app developers, as files that a compiler can read.
+//! The code of the pages for app developers, as files that a compiler can read.
 
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Writes every block of Kotlin of the pages into a file and a package of its own below `into`.
-pub fn write(root: &Path, into: &Path) -> Result<usize> {
+/// Writes every block of a language of the pages into a file of its own below `into`. `head` is what each begins
+/// with, given the file's name.
+pub fn write(
+    root: &Path,
+    into: &Path,
+    (language, extension): (&str, &str),
+    head: impl Fn(&str) -> String,
+) -> Result<usize> {
     if into.exists() {
         fs::remove_dir_all(into)?;
     }
@@ -15,14 +21,14 @@ pub fn write(root: &Path, into: &Path) -> Result<usize> {
         let text = fs::read_to_string(&page)?;
         let name = page.file_stem().and_then(|stem| stem.to_str());
         let name = name.context("a page has a name")?.to_lowercase();
-        for (number, block) in blocks(&text).into_iter().enumerate() {
-            let package = format!("docs.{name}_{number}");
-            let file = into.join(format!("{name}_{number}.kt"));
-            fs::write(file, format!("package {package}\n\n{block}"))?;
+        for (number, block) in blocks(&text, language).into_iter().enumerate() {
+            let name = format!("{name}_{number}");
+            let file = into.join(format!("{name}.{extension}"));
+            fs::write(file, head(&name) + &block)?;
             count += 1;
         }
     }
-    ensure!(count > 5, "the pages have {count} blocks of Kotlin");
+    ensure!(count > 5, "the pages have {count} blocks of {language}");
     Ok(count)
 }
 
@@ -42,13 +48,14 @@ fn pages(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// What stands between "```kotlin" and "```".
-fn blocks(page: &str) -> Vec<String> {
+/// What stands between "```", with the language after it, and "```".
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let begin = format!("```{language}");
     let mut blocks = Vec::new();
     let mut block: Option<String> = None;
     for line in page.lines() {
         match &mut block {
-            None if line == "```kotlin" => block = Some(String::new()),
+            None if line == begin => block = Some(String::new()),
             None => {}
             Some(_) if line == "```" => blocks.extend(block.take()),
             Some(text) => {
@@ -65,9 +72,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_kotlin_is_taken() {
+    fn only_the_language_is_taken() {
         let page =
             "a\n```sh\nls\n```\n```kotlin\nval x = 1\nval y = 2\n```\nb\n```kotlin\nf()\n```\n";
-        assert_eq!(blocks(page), ["val x = 1\nval y = 2\n", "f()\n"]);
+        assert_eq!(blocks(page, "kotlin"), ["val x = 1\nval y = 2\n", "f()\n"]);
     }
 }
