@@ -40,6 +40,9 @@ pub struct Args {
     /// Records the public API in android/puna/api/puna.api
     #[arg(long)]
     record_api: bool,
+    /// Only the tests on Android's classes, of what an earlier run has compiled
+    #[arg(long)]
+    android: bool,
 }
 
 /// One leg: everything.
@@ -51,9 +54,11 @@ pub fn run(report: &mut Report, model: Option<&Path>, args: &Args) {
             None => Ok(Outcome::NotRun("there is no model to run".into())),
         },
     };
-    report.leg("Kotlin tests on the JVM", || {
-        leg(&|kotlin, model| kotlin.test(model, args))
-    });
+    if !args.android {
+        report.leg("Kotlin tests on the JVM", || {
+            leg(&|kotlin, model| kotlin.test(model, args))
+        });
+    }
     if args.classes.is_empty() {
         // After the leg above, which compiles what these tests need.
         report.leg("Kotlin tests on Android's classes", || {
@@ -189,9 +194,12 @@ impl Kotlin {
         ]);
         java.args(flags).arg("-d").arg(&into);
         java.arg("-cp").arg(self.class_path(modules, jars));
-        // The wrapper is one module in an app; and tests see what is internal to it.
-        if modules.contains(&"puna") && modules.contains(&"bindings") {
-            java.arg(format!("-Xfriend-paths={}", self.classes("puna").display()));
+        // The wrapper is one module in an app; and tests see what is internal to the others.
+        if modules.contains(&"bindings") {
+            let friends = modules.iter().filter(|name| **name != "bindings");
+            let friends = friends.map(|name| self.classes(name).display().to_string());
+            let friends: Vec<_> = friends.collect();
+            java.arg(format!("-Xfriend-paths={}", friends.join(",")));
         }
         apt::run(java.args(sources))
     }

@@ -22,14 +22,9 @@ impl Kotlin {
 
         let sources = self.sources.join("puna/src/robolectric/kotlin");
         let before = ["bindings", "puna", "android", "tests"];
-        let compile = format!("{jars}:{}", self.jars.compile);
-        self.kotlinc_with(
-            "android-tests",
-            &[&sources],
-            &before,
-            &["-nowarn"],
-            &compile,
-        )?;
+        // Robolectric wants Android's plain classes too, beside those that it has changed.
+        let jars = format!("{jars}:{}", self.jars.compile);
+        self.kotlinc_with("android-tests", &[&sources], &before, &["-nowarn"], &jars)?;
         let mut java = Command::new("java");
         let modules = [&["android-tests"], &before[..]].concat();
         java.arg("-cp").arg(self.class_path(&modules, &jars));
