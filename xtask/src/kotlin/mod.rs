@@ -104,7 +104,7 @@ impl Kotlin {
         self.kotlinc("bindings", &[&generated], &[], &["-nowarn"])?;
         let strict = ["-Xexplicit-api=strict", "-Werror"];
         self.kotlinc("puna", &[&wrapper.join("common")], &["bindings"], &strict)?;
-        // What is for Android alone is compiled too; nothing here can run it.
+        // What is for Android alone is compiled too; of that only what calls native code can run here.
         let platform = wrapper.join("main");
         self.kotlinc("android", &[&platform], &["bindings", "puna"], &strict)?;
         let list = api::list(
@@ -126,7 +126,7 @@ impl Kotlin {
             .join("sample/src/main/kotlin/dev/puna/sample/Conversation.kt");
         self.kotlinc("sample", &[&sample], &["puna"], &[])?;
         let tests = wrapper.join("test");
-        let before = ["bindings", "puna", "sample"];
+        let before = ["bindings", "puna", "android", "sample"];
         self.kotlinc("tests", &[&tests.join("kotlin")], &before, &["-nowarn"])?;
         self.javac("tests", &tests.join("java"), &before)?;
 
@@ -135,8 +135,10 @@ impl Kotlin {
             some => some.iter().map(|name| format!("dev.puna.{name}")).collect(),
         };
         let mut java = Command::new("java");
-        java.arg("-cp")
-            .arg(self.class_path(&["tests", "sample", "puna", "bindings"], &self.jars.run));
+        java.arg("-cp").arg(self.class_path(
+            &["tests", "sample", "android", "puna", "bindings"],
+            &self.jars.run,
+        ));
         // The number of a descriptor is private to the JVM; on Android an API gives it.
         java.args(["--add-opens", "java.base/java.io=ALL-UNNAMED"]);
         // A heap that is all there from the start, so that what grows is the library's.
@@ -271,7 +273,14 @@ fn for_native(java: &mut Command, native: &Path) -> Result<()> {
 pub fn build_library() -> Result<PathBuf> {
     // Both at once: alone they would be built with other features of uniffi, each time anew.
     let packages = ["-p", "puna-ffi", "-p", "puna-bindgen"];
-    apt::run(cargo::cargo().args(["build", "--locked"]).args(packages))?;
+    // What Android calls through Java's native interface, too.
+    let features = ["--features", "puna-ffi/jvm"];
+    apt::run(
+        cargo::cargo()
+            .args(["build", "--locked"])
+            .args(packages)
+            .args(features),
+    )?;
     Ok(cargo::target_dir().join("debug").join(LIBRARY))
 }
 

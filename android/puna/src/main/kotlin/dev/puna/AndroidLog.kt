@@ -1,17 +1,18 @@
 package dev.puna
 
-import android.util.Log as Logcat
-
-/** Sends the log, down to [level], to logcat, under the tag `puna`. */
+/** Sends the log, down to [level], to logcat, under the tag `puna`, in place of an earlier sink. */
 public fun Log.toLogcat(level: Log.Level) {
-    send(level) { of, target, message ->
-        val priority = when (of) {
-            Log.Level.ERROR -> Logcat.ERROR
-            Log.Level.WARN -> Logcat.WARN
-            Log.Level.INFO -> Logcat.INFO
-            Log.Level.DEBUG -> Logcat.DEBUG
-            Log.Level.TRACE -> Logcat.VERBOSE
-        }
-        Logcat.println(priority, "puna", "$target: $message")
+    Native.logcat(level.ordinal)
+}
+
+/** What goes through Java's own native interface, since uniffi's bindings cannot go there. */
+private object Native {
+    init {
+        // By the system's loader, which tells the library that it is loaded; the bindings then find it.
+        System.loadLibrary("puna_ffi")
     }
+
+    /** Down to the level with this place among the levels, without a detour through Java. */
+    @JvmStatic
+    external fun logcat(level: Int)
 }
