@@ -121,10 +121,12 @@ impl Kotlin {
         self.kotlinc("docs", &[&pages], &["puna", "android"], &["-nowarn"])?;
 
         // The part of the sample app that knows no Android, and no user interface.
-        let sample = self
-            .sources
-            .join("sample/src/main/kotlin/dev/puna/sample/Conversation.kt");
+        let app = self.sources.join("sample/src/main/kotlin");
+        let sample = app.join("dev/puna/sample/Conversation.kt");
         self.kotlinc("sample", &[&sample], &["puna"], &[])?;
+        // All of it, against stand-ins for Compose and androidx, which Maven's own repository does not have.
+        let stubs = self.sources.join("sample/stubs");
+        self.kotlinc("screens", &[&app, &stubs], &["puna", "android"], &[])?;
         let tests = wrapper.join("test");
         let before = ["bindings", "puna", "android", "sample"];
         self.kotlinc("tests", &[&tests.join("kotlin")], &before, &["-nowarn"])?;

@@ -1,0 +1,4 @@
+// A stand-in for what the sample uses of Compose and androidx, as far as a compiler must see it. It is in no app.
+package androidx.activity
+
+open class ComponentActivity : android.app.Activity()

@@ -1,0 +1,7 @@
+// A stand-in for what the sample uses of Compose and androidx, as far as a compiler must see it. It is in no app.
+package androidx.compose.foundation
+
+import androidx.compose.runtime.Composable
+
+@Composable
+fun isSystemInDarkTheme(): Boolean = TODO()

@@ -1,0 +1,6 @@
+// A stand-in for what the sample uses of Compose and androidx, as far as a compiler must see it. It is in no app.
+package androidx.compose.ui
+
+interface Modifier {
+    companion object : Modifier
+}
