@@ -123,12 +123,4 @@ class AndroidPartsTest {
             assertTrue(background.now.value)
         }
     }
-
-    @Test
-    fun `the log goes to logcat`() {
-        Log.toLogcat(Log.Level.TRACE)
-        Model.openBlocking(modelPath).close()
-        Log.send(Log.Level.ERROR, null)
-        assertTrue(org.robolectric.shadows.ShadowLog.getLogsForTag("puna").isNotEmpty())
-    }
 }
