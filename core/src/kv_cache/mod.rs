@@ -100,9 +100,12 @@ impl KvCache {
         self.layout
     }
 
-    /// Asks whether the files that pages lie in are still as long as they were.
-    pub(crate) fn check_files(&self) -> Result<(), GgufError> {
-        let maps = self.pages.iter().filter_map(Page::map);
+    /// Asks whether the files that pages of the first `n` positions lie in are still as long as they were: of the
+    /// others nothing is read.
+    pub(crate) fn check_files(&self, n: usize) -> Result<(), GgufError> {
+        let maps = by_page(0..n)
+            .zip(&self.pages)
+            .filter_map(|(_, page)| page.map());
         // All pages of a restored session lie in one file.
         let mut checked: Option<&Arc<Map>> = None;
         for map in maps {

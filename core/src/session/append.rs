@@ -100,7 +100,7 @@ impl Session {
         let watch = Watch::new(cancel);
         self.kv.check(used, &watch)?;
         // Whole pages of a saved session are read where they lie.
-        self.kv.check_files().map_err(SessionError::File)?;
+        self.kv.check_files(used).map_err(SessionError::File)?;
         // Their places in the cache are about to be written.
         self.ahead.clear();
         self.kv
