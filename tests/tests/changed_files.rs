@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use puna_core::{
@@ -13,6 +13,7 @@ use puna_core::{
     tokenizer::TokenId,
 };
 use puna_tests::{hostile::model::valid, script};
+use tempfile::TempDir;
 
 fn options() -> SessionOptions {
     SessionOptions {
@@ -21,6 +22,15 @@ fn options() -> SessionOptions {
         n_batch: 32,
         ..SessionOptions::default()
     }
+}
+
+/// A model's file in the folder, its length, and the model, which maps it.
+fn mapped(dir: &TempDir) -> (PathBuf, u64, Model) {
+    let path = dir.path().join("model.gguf");
+    let bytes = valid().bytes();
+    fs::write(&path, &bytes).unwrap();
+    let model = Model::open(&path).unwrap();
+    (path, bytes.len() as u64, model)
 }
 
 fn cut(path: &Path, len: u64) {
@@ -47,16 +57,12 @@ fn assert_shrunk(error: &SessionError, len: u64) {
 #[test]
 fn a_model_cut_while_it_is_mapped_is_an_error_of_the_next_call() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model.gguf");
-    let bytes = valid().bytes();
-    fs::write(&path, &bytes).unwrap();
-    let model = Model::open(&path).unwrap();
+    let (path, len, model) = mapped(&dir);
     let mut session = Session::new(&model, &options()).unwrap();
     let go = Cancel::new();
     session.prefill(&[TokenId(1), TokenId(9)], &go).unwrap();
     let tokens = session.tokens().to_vec();
     let logits = session.logits().to_vec();
-    let len = bytes.len() as u64;
     for left in [len - 1, len / 2, 100, 0] {
         cut(&path, left);
         assert_shrunk(&session.decode(TokenId(7), &go).unwrap_err(), left);
@@ -66,7 +72,7 @@ fn a_model_cut_while_it_is_mapped_is_an_error_of_the_next_call() {
         assert_eq!(session.logits(), logits);
     }
     // The bytes are back, in the same file: so is the session.
-    fs::write(&path, &bytes).unwrap();
+    fs::write(&path, valid().bytes()).unwrap();
     let after = session.decode(TokenId(7), &go).unwrap().to_vec();
     let other = Model::open(&path).unwrap();
     let mut fresh = Session::new(&other, &options()).unwrap();
@@ -98,15 +104,12 @@ fn a_model_replaced_while_it_is_mapped_runs_on() {
 #[test]
 fn a_model_rewritten_while_it_is_mapped_computes_or_fails() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("model.gguf");
-    let bytes = valid().bytes();
-    fs::write(&path, &bytes).unwrap();
-    let model = Model::open(&path).unwrap();
+    let (path, len, model) = mapped(&dir);
     let mut session = Session::new(&model, &options()).unwrap();
     let go = Cancel::new();
     for fill in [0u8, 0x7b, 0xff] {
         // In place and of the same length: the mapping sees it.
-        fs::write(&path, vec![fill; bytes.len()]).unwrap();
+        fs::write(&path, vec![fill; len as usize]).unwrap();
         match session.prefill(&[TokenId(1), TokenId(9)], &go) {
             Ok(()) => assert!(session.logits().iter().all(|l| l.is_finite())),
             Err(error) => assert!(matches!(error, SessionError::NotFinite { .. }), "{error}"),

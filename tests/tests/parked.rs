@@ -4,33 +4,19 @@ use puna_core::{
     cancel::Cancel,
     conversation::Conversation,
     kv_cache::{KvType, PAGE},
-    model::Model,
     saved::StateError,
     session::{Session, SessionError, SessionOptions, Trim},
     tokenizer::TokenId,
 };
-use puna_kernels::{Kernels, WeightType};
 use puna_tests::{
     script::{self, rows},
-    tiny::{Shape, Tiny},
+    tiny::Tiny,
 };
 use std::path::Path;
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
-}
-
-fn tiny() -> Tiny {
-    Tiny::new(Shape {
-        n_embd: 64,
-        n_ff: 96,
-        ..Shape::of(WeightType::Q8_0).heads(4, 2)
-    })
-}
-
-fn open(tiny: &Tiny) -> Model {
-    tiny.model().with_kernels(Kernels::best_exact())
 }
 
 fn options(kv: KvType, dir: &Path) -> SessionOptions {
@@ -60,8 +46,8 @@ fn same(session: &Session, other: &Session, what: &str) {
 
 #[test]
 fn a_parked_session_goes_on_with_the_same_bits() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(600));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(600));
     let (go, dir) = (Cancel::new(), folder());
     for kv in KvType::ALL {
         for cut in [1, 255, 256, 257, 512, 520] {
@@ -120,8 +106,8 @@ fn parked_files(dir: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn forks_that_park_share_one_copy_and_none_sees_another() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(600));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(600));
     let (go, dir) = (Cancel::new(), folder());
     let options = options(KvType::F16, dir.path());
     let mut first = Session::new(&model, &options).unwrap();
@@ -178,8 +164,8 @@ fn forks_that_park_share_one_copy_and_none_sees_another() {
 
 #[test]
 fn rows_that_were_written_after_a_copy_was_made_are_not_taken_from_it() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(600));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(600));
     let (go, dir) = (Cancel::new(), folder());
     let mut first = Session::new(&model, &options(KvType::F16, dir.path())).unwrap();
     first.prefill(&tokens[..100], &go).unwrap();
@@ -196,8 +182,8 @@ fn rows_that_were_written_after_a_copy_was_made_are_not_taken_from_it() {
 
 #[test]
 fn a_folder_that_goes_away_takes_nothing_with_it() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(300));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(300));
     let (go, dir) = (Cancel::new(), folder());
     // The folder is made when it is needed.
     let inside = dir.path().join("a/b");
@@ -213,8 +199,8 @@ fn a_folder_that_goes_away_takes_nothing_with_it() {
 
 #[test]
 fn a_cache_that_cannot_be_written_stays_in_memory() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(300));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(300));
     let (go, dir) = (Cancel::new(), folder());
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -250,8 +236,8 @@ fn a_disk_that_is_full_is_an_error_and_nothing_is_lost() {
         assert!(said.contains("1 passed"), "{said}");
         return;
     }
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(300));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(300));
     let (go, dir) = (Cancel::new(), folder());
     let mut session = Session::new(&model, &options(KvType::F16, dir.path())).unwrap();
     session.prefill(&tokens[..290], &go).unwrap();
@@ -281,8 +267,8 @@ fn damage(dir: &Path, how: impl Fn(&mut std::fs::File)) {
 #[cfg(target_os = "linux")]
 fn damage_on_disk_is_an_error_until_the_tokens_are_computed_again() {
     use std::io::{Seek, SeekFrom, Write};
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(600));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(600));
     let go = Cancel::new();
     let flip = |at: i64| {
         move |file: &mut std::fs::File| {
@@ -337,8 +323,8 @@ fn damage_on_disk_is_an_error_until_the_tokens_are_computed_again() {
 
 #[test]
 fn a_cancel_stops_the_look_at_the_file_too() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(300));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(300));
     let (go, dir) = (Cancel::new(), folder());
     let mut session = Session::new(&model, &options(KvType::F16, dir.path())).unwrap();
     session.prefill(&tokens, &go).unwrap();

@@ -7,20 +7,7 @@ use puna_core::{
     session::{Session, SessionOptions},
     tokenizer::TokenId,
 };
-use puna_kernels::{Kernels, WeightType};
-use puna_tests::tiny::{Shape, Tiny};
-
-fn tiny() -> Tiny {
-    Tiny::new(Shape {
-        n_embd: 64,
-        n_ff: 96,
-        ..Shape::of(WeightType::Q8_0).heads(4, 2)
-    })
-}
-
-fn open(tiny: &Tiny) -> Model {
-    tiny.model().with_kernels(Kernels::best_exact())
-}
+use puna_tests::tiny::Tiny;
 
 fn session(model: &Model, kv: KvType) -> Session {
     let options = SessionOptions {
@@ -61,8 +48,8 @@ fn rows(session: &Session) -> Vec<u8> {
 
 #[test]
 fn a_fork_goes_its_own_way_from_any_place() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(600));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(600));
     let other: Vec<_> = tokens.iter().rev().copied().collect();
     let go = Cancel::new();
     for kv in KvType::ALL {
@@ -113,8 +100,8 @@ fn a_fork_goes_its_own_way_from_any_place() {
 
 #[test]
 fn forks_compute_at_once_on_shared_threads() {
-    let tiny = tiny();
-    let (model, tokens) = (open(&tiny), tiny.tokens(400));
+    let tiny = Tiny::for_sessions();
+    let (model, tokens) = (tiny.exact_model(), tiny.tokens(400));
     let mut prefix = session(&model, KvType::F16);
     prefix.prefill(&tokens[..300], &Cancel::new()).unwrap();
     std::thread::scope(|scope| {

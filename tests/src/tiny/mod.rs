@@ -11,7 +11,7 @@ use puna_core::{
     model::{Backend, Model, ModelError, ModelOptions},
     tokenizer::TokenId,
 };
-use puna_kernels::WeightType;
+use puna_kernels::{Kernels, WeightType};
 
 pub use vocab::keys as vocabulary;
 pub use weights::{Rng, ggml_type, random};
@@ -167,6 +167,16 @@ pub struct Tiny {
 }
 
 impl Tiny {
+    /// A model for tests of sessions: two heads of queries for one of keys, wide enough for every type of the cache.
+    #[must_use]
+    pub fn for_sessions() -> Self {
+        Self::new(Shape {
+            n_embd: 64,
+            n_ff: 96,
+            ..Shape::of(WeightType::Q8_0).heads(4, 2)
+        })
+    }
+
     /// Makes the model of a shape.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
@@ -340,6 +350,15 @@ impl Tiny {
     pub fn model(&self) -> Model {
         self.open()
             .unwrap_or_else(|error| panic!("{error}: {:?}", self.shape))
+    }
+
+    /// [`model`](Self::model), on kernels whose bits do not depend on how many tokens are computed at once.
+    ///
+    /// # Panics
+    /// If it is refused.
+    #[must_use]
+    pub fn exact_model(&self) -> Model {
+        self.model().with_kernels(Kernels::best_exact())
     }
 
     /// `n` tokens of the vocabulary.
