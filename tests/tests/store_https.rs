@@ -14,7 +14,7 @@ use std::{
 
 use puna_core::{
     cancel::Cancel,
-    store::{Entry, Fetch, Store, StoreError},
+    store::{Entry, Fetch, Https, Store, StoreError},
 };
 use puna_tests::hostile::gguf::valid;
 use rustls::{
@@ -72,13 +72,17 @@ fn model() -> Vec<u8> {
 
 fn fetch(store: &TempDir, url: &str, roots: Option<Vec<Vec<u8>>>) -> Result<Entry, StoreError> {
     let fetch = Fetch {
-        roots,
         tries: 2,
         pause: Duration::from_millis(1),
         stall: Duration::from_secs(20),
         ..Fetch::new(url)
     };
-    Store::at(store.path()).fetch(&fetch, &mut |_| {}, &Cancel::new())
+    Store::at(store.path()).fetch(
+        &fetch,
+        Arc::new(Https::new(roots.as_deref())),
+        &mut |_| {},
+        &Cancel::new(),
+    )
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! A model from an address, with a bar.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use indicatif::ProgressBar;
 use puna_core::{
     cancel::Cancel,
-    store::{Entry, Fetch, Phase, Progress, Store},
+    store::{Entry, Fetch, Https, Phase, Progress, Store},
 };
 
 use crate::progress;
@@ -29,7 +31,12 @@ pub fn fetch(store: &Store, url: &str, sha256: Option<&str>) -> Result<Entry> {
         bar.set_position(now.received);
     };
     // Ctrl-C ends the program; what has arrived is kept, and the system gives the lock back.
-    let entry = store.fetch(&fetch, &mut show, &Cancel::new());
+    let entry = store.fetch(
+        &fetch,
+        Arc::new(Https::new(None)),
+        &mut show,
+        &Cancel::new(),
+    );
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }

@@ -1,6 +1,6 @@
 //! Addresses: what may be fetched from, what is told of them, and how the file is to be called.
 
-use ureq::http::Uri;
+use http::Uri;
 
 use super::StoreError;
 

@@ -28,9 +28,6 @@ pub enum StoreError {
         /// What was given.
         had: String,
     },
-    /// The CPU lacks what the encryption is made with.
-    #[error("store: this CPU lacks the instructions that https needs here (AES, and AVX2 or NEON)")]
-    Cpu,
     /// The server answered, but not with the file.
     #[error("store: {url}: the server says {status}")]
     Status {

@@ -4,20 +4,21 @@ use std::{
     fs::{self, File, TryLockError},
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
-use ureq::BodyReader;
 
 use super::{
     Entry, SOURCE, Source, Store, StoreError,
     address::Address,
+    connection::Connection,
     disk::{self, free_bytes},
     entry, is_hash,
     partial::{Partial, Version, write_whole},
-    remote::{self, Answer, Failure, Remote, TICK},
+    remote::{Answer, Failure, Remote, TICK},
 };
 use crate::{
     cancel::Cancel,
@@ -45,8 +46,6 @@ pub struct Fetch {
     pub pause: Duration,
     /// Tries in a row that may fail without a byte in between.
     pub tries: u32,
-    /// Certificates (DER) that are trusted in place of the usual ones, for a server of one's own.
-    pub roots: Option<Vec<Vec<u8>>>,
 }
 
 impl Fetch {
@@ -59,7 +58,6 @@ impl Fetch {
             stall: Duration::from_secs(30),
             pause: Duration::from_millis(500),
             tries: 8,
-            roots: None,
         }
     }
 }
@@ -91,7 +89,7 @@ pub enum Phase {
 }
 
 impl Store {
-    /// Fetches a file, unless it is there. What an earlier try has left is gone on with; what is proved
+    /// Fetches a file by `connection`, unless it is there. What an earlier try has left is gone on with; what is proved
     /// bad is removed.
     ///
     /// # Errors
@@ -99,6 +97,7 @@ impl Store {
     pub fn fetch(
         &self,
         fetch: &Fetch,
+        connection: Arc<dyn Connection>,
         progress: &mut dyn FnMut(Progress),
         cancel: &Cancel,
     ) -> Result<Entry, StoreError> {
@@ -122,7 +121,7 @@ impl Store {
         let mut download = Download {
             fetch,
             address: &address,
-            remote: Remote::new(&address, fetch.stall, fetch.roots.as_deref(), cancel)?,
+            remote: Remote::new(&address, fetch.stall, connection, cancel),
             partial: Partial::open(partials.join(&key))?,
             folder: self.folder(),
             restarts: 0,
@@ -300,32 +299,32 @@ impl Download<'_> {
             self.restart(Version::default())?;
         }
         let from = self.partial.len();
-        let (total, mut body) = match self.remote.ask(from, &known)? {
-            Answer::Rest(version, _) if known.differs(&version) => return self.changed(),
+        let total = match self.remote.ask(from, &known)? {
+            Answer::Rest(version) if known.differs(&version) => return self.changed(),
             Answer::Shorter => return self.changed(),
-            Answer::Rest(version, body) => (version.total, body),
-            Answer::Whole(version, body) => {
+            Answer::Rest(version) => version.total,
+            Answer::Whole(version) => {
                 let total = version.total;
                 if from > 0 {
                     self.restart(version)?;
                 } else {
                     self.partial.restart(version)?;
                 }
-                (total, body)
+                total
             }
         };
         self.check_room(total)?;
-        self.read(&mut body, total)
+        self.read(total)
     }
 
     /// Copies the body to the disk, up to `total` bytes of the file.
-    fn read(&mut self, body: &mut BodyReader<'_>, total: Option<u64>) -> Result<(), Failure> {
+    fn read(&mut self, total: Option<u64>) -> Result<(), Failure> {
         let mut chunk = vec![0; disk::CHUNK];
         loop {
             if self.cancel.is_cancelled() {
                 return Err(StoreError::Cancelled.into());
             }
-            let n = remote::read(body, &mut chunk)?;
+            let n = self.remote.read(&mut chunk)?;
             let len = self.partial.len() + n as u64;
             match total {
                 Some(total) if n == 0 && len < total => {

@@ -7,12 +7,16 @@
 //! models/.locks/<key>           held by the process that fetches it
 //! ```
 //!
-//! Only this module opens a connection, and only in [`Store::fetch`]. It is behind the feature `store`.
+//! Nothing here opens a connection: [`Store::fetch`] asks a [`Connection`] that it is given. The one that Puna has,
+//! `Https`, is behind the feature `https`.
 
 mod address;
+mod connection;
 mod disk;
 mod error;
 mod fetch;
+#[cfg(feature = "https")]
+mod https;
 mod partial;
 mod remote;
 
@@ -24,9 +28,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use connection::{Connection, ConnectionError, Head, Request};
 pub use disk::{free_bytes, sha256};
 pub use error::StoreError;
 pub use fetch::{Fetch, Phase, Progress};
+#[cfg(feature = "https")]
+pub use https::Https;
 
 /// The file beside a model that says where it came from.
 const SOURCE: &str = "source.json";

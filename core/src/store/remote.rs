@@ -1,7 +1,6 @@
 //! One request for a file, or for the rest of it.
 
 use std::{
-    io::{ErrorKind, Read},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -10,15 +9,10 @@ use std::{
     time::Duration,
 };
 
-use ureq::{
-    Agent, Body, BodyReader,
-    http::{HeaderMap, Response, header},
-    tls::{RootCerts, TlsConfig},
-};
-
 use super::{
     StoreError,
     address::{self, Address},
+    connection::{Connection, ConnectionError, Head, Request},
     partial::Version,
 };
 use crate::cancel::Cancel;
@@ -44,10 +38,10 @@ impl From<StoreError> for Failure {
 
 /// What the server gives.
 pub(super) enum Answer {
-    /// The whole file.
-    Whole(Version, BodyReader<'static>),
-    /// The file from where it was asked.
-    Rest(Version, BodyReader<'static>),
+    /// The whole file; its body is to be read.
+    Whole(Version),
+    /// The file from where it was asked; likewise.
+    Rest(Version),
     /// The file does not reach to where it was asked.
     Shorter,
 }
@@ -55,7 +49,8 @@ pub(super) enum Answer {
 /// A server, and the thread that breaks its connections off when the download is to stop.
 pub(super) struct Remote<'a> {
     address: &'a Address,
-    agent: Agent,
+    connection: Arc<dyn Connection>,
+    stall: Duration,
     done: Arc<AtomicBool>,
 }
 
@@ -70,83 +65,53 @@ impl<'a> Remote<'a> {
     pub(super) fn new(
         address: &'a Address,
         stall: Duration,
-        roots: Option<&[Vec<u8>]>,
+        connection: Arc<dyn Connection>,
         cancel: &Cancel,
-    ) -> Result<Self, StoreError> {
-        let https = address.url.starts_with("https:");
-        if https && !graviola::util::is_cpu_supported() {
-            return Err(StoreError::Cpu);
-        }
-        let mut config = Agent::config_builder()
-            .https_only(https)
-            .http_status_as_error(false)
-            // They are followed here, so that each address is looked at before it is asked.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_resolve(Some(stall))
-            .timeout_connect(Some(stall))
-            .timeout_recv_response(Some(stall))
-            .timeout_per_read(Some(stall))
-            .timeout_per_write(Some(stall))
-            // A connection that failed is not to be met again.
-            .max_idle_connections(0)
-            .user_agent(concat!("puna/", env!("CARGO_PKG_VERSION")));
-        if !https {
-            // A proxy would take this machine for its own.
-            config = config.proxy(None);
-        } else {
-            let provider = Arc::new(rustls_graviola::default_provider());
-            let mut tls = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
-            if let Some(roots) = roots {
-                let roots = roots
-                    .iter()
-                    .map(|der| ureq::tls::Certificate::from_der(der).to_owned());
-                tls = tls.root_certs(RootCerts::Specific(Arc::new(roots.collect())));
-            }
-            config = config.tls_config(tls.build());
-        }
-        let agent = Agent::new_with_config(config.build());
+    ) -> Self {
         let done = Arc::new(AtomicBool::new(false));
-        let (watched, cancel, flag) = (agent.clone(), cancel.clone(), Arc::clone(&done));
+        let (watched, cancel, flag) = (Arc::clone(&connection), cancel.clone(), Arc::clone(&done));
         thread::spawn(move || {
             while !flag.load(Relaxed) {
                 if cancel.is_cancelled() {
-                    return watched.shutdown();
+                    return watched.close();
                 }
                 thread::sleep(TICK);
             }
         });
-        Ok(Self {
+        Self {
             address,
-            agent,
+            connection,
+            stall,
             done,
-        })
+        }
     }
 
     /// Asks for the file from byte `from` on, if it still is `version`.
     pub(super) fn ask(&self, from: u64, version: &Version) -> Result<Answer, Failure> {
         let mut url = self.address.url.clone();
-        let mut response = self.request(&url, from, version)?;
+        let mut head = self.request(&url, from, version)?;
         for _ in 0..MAX_REDIRECTS {
-            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            if !matches!(head.status, 301 | 302 | 303 | 307 | 308) {
                 break;
             }
-            let to = text(response.headers(), header::LOCATION);
+            let to = head.text("location");
             let next = to.and_then(|to| address::next(&url, &to));
             let next = next.ok_or_else(|| self.wrong("the server sends us nowhere"))?;
             address::check(&next)?;
+            // What began encrypted stays so, even if it leads to this machine.
+            if url.starts_with("https:") && next.scheme_str() != Some("https") {
+                let url = self.address.shown.clone();
+                return Err(StoreError::Insecure { url }.into());
+            }
             url = next.to_string();
-            response = self.request(&url, from, version)?;
+            head = self.request(&url, from, version)?;
         }
-        let status = response.status().as_u16();
-        let (parts, body) = response.into_parts();
-        let headers = &parts.headers;
-        match status {
+        match head.status {
             301..=399 => return Err(self.wrong("the server sends us on and on")),
             200 | 206 => {}
             416 if from > 0 => return Ok(Answer::Shorter),
-            408 | 425 | 429 | 500..=599 => {
-                let seconds = text(headers, header::RETRY_AFTER).and_then(|s| s.parse().ok());
+            status @ (408 | 425 | 429 | 500..=599) => {
+                let seconds = head.text("retry-after").and_then(|s| s.parse().ok());
                 let wait = seconds.map(Duration::from_secs);
                 return Err(Failure::Passing(format!("the server says {status}"), wait));
             }
@@ -155,20 +120,22 @@ impl<'a> Remote<'a> {
                 return Err(StoreError::Status { url, status }.into());
             }
         }
-        let packed = text(headers, header::CONTENT_ENCODING).filter(|how| how != "identity");
+        let packed = head
+            .text("content-encoding")
+            .filter(|how| how != "identity");
         if packed.is_some() {
             return Err(self.wrong("the server packed the file, which was not asked for"));
         }
         let mut version = Version {
-            etag: text(headers, header::ETAG),
-            modified: text(headers, header::LAST_MODIFIED),
+            etag: head.text("etag"),
+            modified: head.text("last-modified"),
             total: None,
         };
-        if status == 200 {
-            version.total = text(headers, header::CONTENT_LENGTH).and_then(|n| n.parse().ok());
-            return Ok(Answer::Whole(version, body.into_reader()));
+        if head.status == 200 {
+            version.total = head.text("content-length").and_then(|n| n.parse().ok());
+            return Ok(Answer::Whole(version));
         }
-        let range = text(headers, header::CONTENT_RANGE);
+        let range = head.text("content-range");
         let Some((start, end, total)) = range.as_deref().and_then(content_range) else {
             return Err(self.wrong("the server sends a part of the file, and not which"));
         };
@@ -177,20 +144,36 @@ impl<'a> Remote<'a> {
             return Err(self.wrong("the server sends another part of the file than was asked for"));
         }
         version.total = Some(end + 1);
-        Ok(Answer::Rest(version, body.into_reader()))
+        Ok(Answer::Rest(version))
     }
 
-    fn request(&self, url: &str, from: u64, version: &Version) -> Result<Response<Body>, Failure> {
-        let mut request = self.agent.get(url);
+    fn request(&self, url: &str, from: u64, version: &Version) -> Result<Head, Failure> {
         // What is hashed and cut is the file itself, not a packed form of it.
-        request = request.header(header::ACCEPT_ENCODING, "identity");
+        let mut headers = vec![("accept-encoding", "identity".to_owned())];
         if from > 0 {
-            request = request.header(header::RANGE, format!("bytes={from}-"));
+            headers.push(("range", format!("bytes={from}-")));
             if let Some(validator) = version.validator() {
-                request = request.header(header::IF_RANGE, validator);
+                headers.push(("if-range", validator.to_owned()));
             }
         }
-        request.call().map_err(|error| self.failure(error))
+        let request = Request {
+            url,
+            headers: &headers,
+            stall: self.stall,
+        };
+        self.connection
+            .get(&request)
+            .map_err(|error| self.failure(error))
+    }
+
+    /// Reads some of the body; 0 bytes: it ends.
+    pub(super) fn read(&self, into: &mut [u8]) -> Result<usize, Failure> {
+        let n = self.connection.read(into);
+        let n = n.map_err(|error| self.failure(error))?;
+        if n > into.len() {
+            return Err(self.failure(ConnectionError::Unusable));
+        }
+        Ok(n)
     }
 
     fn wrong(&self, what: &'static str) -> Failure {
@@ -198,55 +181,16 @@ impl<'a> Remote<'a> {
         StoreError::Server { url, what }.into()
     }
 
-    fn failure(&self, error: ureq::Error) -> Failure {
-        let url = self.address.shown.clone();
-        let tls = |why: String| {
-            StoreError::Tls {
-                url: url.clone(),
-                why,
-            }
-            .into()
-        };
+    fn failure(&self, error: ConnectionError) -> Failure {
         match error {
-            ureq::Error::Rustls(why) => tls(why.to_string()),
-            ureq::Error::Tls(why) => tls(why.to_owned()),
-            // So rustls's errors come out of a handshake.
-            ureq::Error::Io(why) if why.kind() == ErrorKind::InvalidData => tls(why.to_string()),
-            ureq::Error::RequireHttpsOnly(_) => StoreError::Insecure { url }.into(),
-            ureq::Error::Protocol(_) => self.wrong("the server does not speak HTTP"),
-            error @ (ureq::Error::Io(_)
-            | ureq::Error::Timeout(_)
-            | ureq::Error::HostNotFound
-            | ureq::Error::ConnectionFailed) => Failure::Passing(told(&error), None),
-            _ => self.wrong("the request cannot be made"),
+            ConnectionError::Broken(why) => Failure::Passing(why, None),
+            ConnectionError::Untrusted(why) => {
+                let url = self.address.shown.clone();
+                StoreError::Tls { url, why }.into()
+            }
+            ConnectionError::Unusable => self.wrong("the server does not speak HTTP"),
         }
     }
-}
-
-/// What of an error may be told: the system's words, never an address.
-fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => format!("the connection broke off ({})", error.kind()),
-        ureq::Error::Timeout(_) => "nothing came for too long".to_owned(),
-        ureq::Error::HostNotFound => "the host is not known".to_owned(),
-        _ => "no connection".to_owned(),
-    }
-}
-
-/// Reads some of a body; 0 bytes: it ends.
-pub(super) fn read(body: &mut BodyReader<'_>, into: &mut [u8]) -> Result<usize, Failure> {
-    loop {
-        match body.read(into) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::Passing(told(&error.into()), None)),
-            Ok(n) => return Ok(n),
-        }
-    }
-}
-
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
-    let value = headers.get(name)?.to_str().ok()?;
-    Some(value.trim().to_owned())
 }
 
 /// `bytes 3-9/10`: the first, the last, and how many there are, if that is known.

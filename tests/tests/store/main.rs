@@ -5,7 +5,7 @@ mod faults;
 use std::{
     fs,
     path::Path,
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use std::{
 use puna_core::{
     cancel::Cancel,
     gguf::{GgmlType, Writer},
-    store::{Entry, Fetch, Phase, Store, StoreError, sha256},
+    store::{Entry, Fetch, Https, Phase, Store, StoreError, sha256},
 };
 use puna_kernels::WeightType;
 use puna_tests::{
@@ -50,7 +50,12 @@ fn hasty(url: &str, sha256: Option<&str>) -> Fetch {
 }
 
 fn fetch(store: &Store, fetch: &Fetch) -> Result<Entry, StoreError> {
-    store.fetch(fetch, &mut |_| {}, &Cancel::new())
+    store.fetch(
+        fetch,
+        Arc::new(Https::new(None)),
+        &mut |_| {},
+        &Cancel::new(),
+    )
 }
 
 /// Files below a folder, locks left out.
@@ -114,7 +119,7 @@ fn a_stopped_fetch_keeps_what_has_arrived_and_another_goes_on() {
                 let _ = arrived.send(p.total);
             }
         };
-        inner.fetch(&request, &mut tell, &flag)
+        inner.fetch(&request, Arc::new(Https::new(None)), &mut tell, &flag)
     });
     assert_eq!(
         seen.recv_timeout(Duration::from_secs(30)),
