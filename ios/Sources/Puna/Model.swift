@@ -84,7 +84,7 @@ public final class Model: Sendable {
 
     /// The replay twin: a stand-in that answers from a script, without a model, for an app's own tests in simulators and
     /// CI. `speed`: how many times as fast as it was recorded; `.infinity`: without waiting. A script is JSON, recorded by
-    /// ``Chat/script`` or written by hand; docs/sdk/swift.md has an example.
+    /// ``Chat/script`` or written by hand; docs/sdk/testing.md has an example.
     ///
     /// - Throws: ``PunaError/invalidOption(what:)`` if the script or the speed is none.
     public static func replay(_ script: String, speed: Double = 1) throws(PunaError) -> Model {

@@ -118,12 +118,12 @@ impl Swift {
         command
     }
 
-    /// The compiler, for files of the work folder. It looks for modules in the folder that is given first.
-    fn compiler(&self, action: &str, modules: Option<&str>) -> Command {
+    /// The compiler, for files of the work folder. It looks for modules among the stubs first.
+    fn compiler(&self, action: &str) -> Command {
         let package = format!("{WORK}/package");
         let mut command = self.root.command(&self.work, &[], "swiftc");
         command.args([action, "-swift-version", "6", "-parse-as-library"]);
-        command.args(modules.map(|folder| format!("-I{folder}")));
+        command.arg(format!("-I{STUBS}"));
         command.args(["-I", &format!("{package}/.build/debug/Modules")]);
         command.args(["-I", &format!("{package}/Sources/PunaFFI")]);
         command
@@ -134,7 +134,7 @@ impl Swift {
         fs::create_dir_all(self.work.join("stubs"))?;
         // One imports the other.
         for name in ["UIKit", "UniformTypeIdentifiers", "SwiftUI"] {
-            let mut emit = self.compiler("-emit-module", Some(STUBS));
+            let mut emit = self.compiler("-emit-module");
             emit.args(["-suppress-warnings", "-enable-library-evolution"]);
             emit.args(["-module-name", name, "-o"]);
             emit.arg(format!("{STUBS}/{name}.swiftmodule"));
@@ -146,7 +146,7 @@ impl Swift {
 
     /// Compiles the whole sample app, its views against the stubs, on the module that [`interface`](Self::interface) made.
     fn check_sample(&self) -> Result<()> {
-        let mut command = self.compiler("-typecheck", Some(STUBS));
+        let mut command = self.compiler("-typecheck");
         command.arg("-warnings-as-errors");
         for source in files(&self.work.join("package/Sample.swiftpm"))? {
             if source
@@ -162,7 +162,7 @@ impl Swift {
     /// The module's interface: its public declarations, as the compiler prints them. What is for phones alone is compiled
     /// for it too, against the stubs.
     fn interface(&self) -> Result<String> {
-        let mut command = self.compiler("-emit-module", Some(STUBS));
+        let mut command = self.compiler("-emit-module");
         command.args(["-module-name", "Puna", "-enable-library-evolution"]);
         command.args(["-suppress-warnings", "-o"]);
         command.arg(format!("{STUBS}/Puna.swiftmodule"));
@@ -178,7 +178,7 @@ impl Swift {
         )?))
     }
 
-    /// Compiles each piece of Swift on the pages for app developers.
+    /// Compiles each piece of Swift on the pages for app developers, for phones too: against the stubs.
     fn check_pages(&self) -> Result<()> {
         let folder = self.work.join("pages");
         let count = snippets::write(cargo::root(), &folder, ("swift", "swift"), |_| {
@@ -186,7 +186,7 @@ impl Swift {
         })?;
         eprintln!("{count} pieces of Swift on the pages");
         for page in files(&folder)? {
-            apt::run(self.compiler("-typecheck", None).arg(self.inside(&page)?))?;
+            apt::run(self.compiler("-typecheck").arg(self.inside(&page)?))?;
         }
         Ok(())
     }
