@@ -31,7 +31,8 @@ typedef enum puna_status {
     PUNA_DEADLINE_EXCEEDED = 13, /* the time is over; the turn was taken back */
     PUNA_BUSY = 14,              /* a chat gives one answer at a time */
     PUNA_CLOSED = 15,            /* the model was closed */
-    PUNA_INTERNAL = 16           /* a fault of the library */
+    PUNA_INTERNAL = 16,          /* a fault of the library */
+    PUNA_LICENCE_NOT_ACCEPTED = 17 /* its terms ask for it: `puna chat -m FILE` asks, and notes it beside the file */
 } puna_status;
 
 typedef struct puna_model puna_model;

@@ -61,6 +61,8 @@ pub enum Status {
     Closed = 15,
     /// [`PunaError::Internal`].
     Internal = 16,
+    /// [`PunaError::LicenceNotAccepted`].
+    LicenceNotAccepted = 17,
 }
 
 impl From<&PunaError> for Status {
@@ -82,6 +84,7 @@ impl From<&PunaError> for Status {
             PunaError::Busy => Self::Busy,
             PunaError::Closed => Self::Closed,
             PunaError::Internal { .. } => Self::Internal,
+            PunaError::LicenceNotAccepted { .. } => Self::LicenceNotAccepted,
         }
     }
 }
@@ -185,7 +188,7 @@ pub unsafe extern "C" fn puna_model_open(
     model: *mut *mut Arc<Model>,
 ) -> Status {
     // SAFETY: by this function's contract.
-    unsafe { put(model, || Model::open(text(path)?)) }
+    unsafe { put(model, || Model::open(text(path)?, None)) }
 }
 
 /// As `puna.h` says.

@@ -34,6 +34,14 @@ pub enum PunaError {
         /// What is not supported.
         what: String,
     },
+    /// The model's terms ask for acceptance, and nobody has accepted them: [`accept_licence`](crate::accept_licence).
+    #[error("the licence {id} is not accepted: {summary}")]
+    LicenceNotAccepted {
+        /// What the licence goes by.
+        id: String,
+        /// What it is, and where to read it.
+        summary: String,
+    },
     /// The memory is not there. Nothing was allocated.
     #[error("needs {needs} bytes, and {has} are to be had")]
     DoesNotFit {
@@ -172,6 +180,9 @@ impl From<ModelError> for PunaError {
             ModelError::Gguf(error) => error.into(),
             ModelError::Tokenizer(error) => error.into(),
             ModelError::NoMemory { bytes, .. } => no_memory(bytes),
+            ModelError::LicenceNotAccepted { id, summary } => {
+                Self::LicenceNotAccepted { id, summary }
+            }
             ModelError::MissingTensor { .. }
             | ModelError::TensorShape { .. }
             | ModelError::NotFinite { .. } => Self::InvalidModel {

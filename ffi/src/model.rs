@@ -1,13 +1,13 @@
 //! An open model.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use puna_core::{
     gguf::{Gguf, Map, TensorInfo},
-    model,
+    model::{self, ModelOptions},
     replay::{Replay, Script},
     session::SessionOptions,
     tokenizer::{EncodeOptions, TokenId},
@@ -108,8 +108,10 @@ enum Engine {
 }
 
 impl Model {
-    fn new(gguf: Gguf) -> Result<Arc<Self>, PunaError> {
-        Ok(Self::on(Engine::Model(model::Model::from_gguf(gguf)?)))
+    fn mapped(map: Map, licences: Option<String>) -> Result<Arc<Self>, PunaError> {
+        let gguf = Gguf::from_map(map)?;
+        let model = model::Model::from_gguf_with(gguf, &options(licences))?;
+        Ok(Self::on(Engine::Model(model)))
     }
 
     fn on(engine: Engine) -> Arc<Self> {
@@ -139,16 +141,17 @@ impl Model {
 
 #[uniffi::export]
 impl Model {
-    /// Opens a GGUF file (of a split model: its first part). The weights stay in the file, mapped.
+    /// Opens a GGUF file (of a split model: its first part). The weights stay in the file, mapped. `licences`: the
+    /// folder where [`accept_licence`](crate::accept_licence) keeps what was accepted.
     ///
     /// # Errors
-    /// [`PunaError::Unreadable`], [`PunaError::InvalidModel`], [`PunaError::UnsupportedModel`] (also where the licence asks
-    /// for acceptance and no record of it lies beside the file), [`PunaError::DoesNotFit`].
-    #[uniffi::constructor]
-    pub fn open(path: String) -> Result<Arc<Self>, PunaError> {
+    /// [`PunaError::Unreadable`], [`PunaError::InvalidModel`], [`PunaError::UnsupportedModel`],
+    /// [`PunaError::LicenceNotAccepted`], [`PunaError::DoesNotFit`].
+    #[uniffi::constructor(default(licences = None))]
+    pub fn open(path: String, licences: Option<String>) -> Result<Arc<Self>, PunaError> {
         guarded(|| {
             // By its path, so that what lies beside it is seen: a licence that was accepted.
-            let model = model::Model::open(Path::new(&path))?;
+            let model = model::Model::open_with(Path::new(&path), &options(licences))?;
             Ok(Self::on(Engine::Model(model)))
         })
     }
@@ -158,20 +161,20 @@ impl Model {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`PunaError::InvalidOption`] on systems without descriptors.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(licences = None))]
     pub fn open_descriptor(
         descriptor: i32,
         offset: u64,
         length: Option<u64>,
+        licences: Option<String>,
     ) -> Result<Arc<Self>, PunaError> {
         #[cfg(unix)]
         return guarded(|| {
-            let map = Map::from_descriptor(descriptor, offset, length)?;
-            Self::new(Gguf::from_map(map)?)
+            Self::mapped(Map::from_descriptor(descriptor, offset, length)?, licences)
         });
         #[cfg(not(unix))]
         {
-            let _ = (offset, length);
+            let _ = (offset, length, licences);
             let what = format!("a file by its descriptor {descriptor}: this system has none");
             Err(PunaError::InvalidOption { what })
         }
@@ -182,15 +185,16 @@ impl Model {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`PunaError::Unreadable`] with what the source says.
-    #[uniffi::constructor]
+    #[uniffi::constructor(default(licences = None))]
     pub fn open_source(
         source: Arc<dyn ByteSource>,
         folder: String,
+        licences: Option<String>,
     ) -> Result<Arc<Self>, PunaError> {
         guarded(|| {
             let read = |offset, length| Ok(source.read(offset, length)?);
             let map = Map::spool(Path::new(&folder), source.length(), read)?;
-            Self::new(Gguf::from_map(map)?)
+            Self::mapped(map, licences)
         })
     }
 
@@ -413,6 +417,13 @@ impl Model {
             }
             Ok(())
         });
+    }
+}
+
+fn options(licences: Option<String>) -> ModelOptions {
+    ModelOptions {
+        licences: licences.map(PathBuf::from),
+        ..ModelOptions::default()
     }
 }
 

@@ -92,6 +92,12 @@ pub fn of(gguf: &Gguf, path: Option<&Path>) -> Option<Licence> {
     known::family(gguf).map(Known::licence)
 }
 
+/// The licence of the [table](KNOWN) that goes by `id`, however it is written.
+#[must_use]
+pub fn known(id: &str) -> Option<Licence> {
+    known::by_id(id).map(Known::licence)
+}
+
 /// The licence of an id.
 fn called(id: &str, name: Option<&str>, terms: Option<&str>) -> Licence {
     if let Some(known) = known::by_id(id) {

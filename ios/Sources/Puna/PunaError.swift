@@ -94,6 +94,8 @@ extension PunaError {
         case .Unreadable(let reason): .unreadable(reason: reason)
         case .InvalidModel(let what, let offset): .invalidModel(what: what, offset: offset.map(Int64.init(clamping:)))
         case .UnsupportedModel(let what): .unsupportedModel(what: what)
+        case .LicenceNotAccepted(let id, let summary):
+            .unsupportedModel(what: "the licence \(id) is not accepted: \(summary)")
         case .DoesNotFit(let needs, let has, let largest):
             .doesNotFit(
                 needs: Int64(clamping: needs), has: Int64(clamping: has),

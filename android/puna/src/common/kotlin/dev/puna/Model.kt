@@ -173,19 +173,23 @@ public class Model private constructor(private val handle: NativeModel) : AutoCl
 
     public companion object {
         /**
-         * Opens the GGUF file at [path] (of a split model: its first part).
+         * Opens the GGUF file at [path] (of a split model: its first part). [licences]: the folder where
+         * [Licence.accept] keeps what was accepted.
          *
          * @throws PunaException.Unreadable
          * @throws PunaException.InvalidModel
          * @throws PunaException.UnsupportedModel
+         * @throws PunaException.LicenceNotAccepted
          * @throws PunaException.DoesNotFit
          */
         @JvmSynthetic
-        public suspend fun open(path: String): Model = opening { openBlocking(path) }
+        public suspend fun open(path: String, licences: File? = null): Model = opening { openBlocking(path, licences) }
 
         /** As [open], on the calling thread. */
         @JvmStatic
-        public fun openBlocking(path: String): Model = Model(runtime { NativeModel.open(path) })
+        @JvmOverloads
+        public fun openBlocking(path: String, licences: File? = null): Model =
+            Model(runtime { NativeModel.open(path, licences?.path) })
 
         /**
          * Opens [length] bytes (`null`: all) from [offset] of the open file that [descriptor] numbers: a whole file,
@@ -195,17 +199,27 @@ public class Model private constructor(private val handle: NativeModel) : AutoCl
          * @throws PunaException as [open].
          */
         @JvmSynthetic
-        public suspend fun openDescriptor(descriptor: Int, offset: Long = 0, length: Long? = null): Model =
-            opening { openDescriptorBlocking(descriptor, offset, length) }
+        public suspend fun openDescriptor(
+            descriptor: Int,
+            offset: Long = 0,
+            length: Long? = null,
+            licences: File? = null,
+        ): Model = opening { openDescriptorBlocking(descriptor, offset, length, licences) }
 
         /** As [openDescriptor], on the calling thread. */
         @JvmStatic
         @JvmOverloads
-        public fun openDescriptorBlocking(descriptor: Int, offset: Long = 0, length: Long? = null): Model {
+        public fun openDescriptorBlocking(
+            descriptor: Int,
+            offset: Long = 0,
+            length: Long? = null,
+            licences: File? = null,
+        ): Model {
             if (offset < 0 || (length ?: 0) < 0) {
                 throw PunaException.InvalidOption("$length bytes at $offset, wanted at least 0")
             }
-            return Model(runtime { NativeModel.openDescriptor(descriptor, offset.toULong(), length?.toULong()) })
+            val (from, bytes) = offset.toULong() to length?.toULong()
+            return Model(runtime { NativeModel.openDescriptor(descriptor, from, bytes, licences?.path) })
         }
 
         /**
@@ -219,6 +233,7 @@ public class Model private constructor(private val handle: NativeModel) : AutoCl
         public suspend fun open(
             source: ByteSource,
             folder: File,
+            licences: File? = null,
             onProgress: (done: Long, total: Long) -> Unit = { _, _ -> },
         ): Model {
             val job = currentCoroutineContext().job
@@ -228,7 +243,7 @@ public class Model private constructor(private val handle: NativeModel) : AutoCl
                     onProgress(done, total)
                 }
                 try {
-                    Model(runtime { NativeModel.openSource(adapter, folder.path) })
+                    Model(runtime { NativeModel.openSource(adapter, folder.path, licences?.path) })
                 } catch (e: PunaException.Unreadable) {
                     job.ensureActive()
                     throw PunaException.Unreadable(e.message.orEmpty(), adapter.failure)

@@ -19,6 +19,14 @@ public sealed class PunaException(message: String, cause: Throwable? = null) : R
     public class UnsupportedModel(what: String) : PunaException(what)
 
     /**
+     * The model's terms ask for acceptance, and nobody has accepted them: see [Licence].
+     *
+     * @property id what the licence goes by.
+     */
+    public class LicenceNotAccepted(public val id: String, summary: String) :
+        PunaException("the licence $id is not accepted: $summary")
+
+    /**
      * The memory is not there. Nothing was allocated.
      *
      * @property needs bytes that are needed.
@@ -90,6 +98,7 @@ internal fun NativeException.published(): PunaException = when (this) {
     is NativeException.Unreadable -> PunaException.Unreadable(reason)
     is NativeException.InvalidModel -> PunaException.InvalidModel(what, offset?.toLong())
     is NativeException.UnsupportedModel -> PunaException.UnsupportedModel(what)
+    is NativeException.LicenceNotAccepted -> PunaException.LicenceNotAccepted(id, summary)
     is NativeException.DoesNotFit -> PunaException.DoesNotFit(needs.toLong(), has.toLong(), largestNCtx?.toInt())
     is NativeException.ContextFull -> PunaException.ContextFull(wanted.toInt(), used.toInt(), nCtx.toInt())
     is NativeException.InvalidOption -> PunaException.InvalidOption(what)

@@ -4,6 +4,7 @@ import android.content.Context
 import android.content.res.AssetFileDescriptor
 import android.net.Uri
 import android.os.ParcelFileDescriptor
+import java.io.File
 import java.io.IOException
 
 /**
@@ -15,7 +16,7 @@ import java.io.IOException
 public suspend fun Model.Companion.open(context: Context, uri: Uri): Model = opening {
     val file = readable("$uri") { context.contentResolver.openAssetFileDescriptor(uri, "r") }
         ?: throw PunaException.Unreadable("$uri: its provider has crashed")
-    openBlocking(file)
+    openBlocking(file, licences(context))
 }
 
 /**
@@ -25,7 +26,7 @@ public suspend fun Model.Companion.open(context: Context, uri: Uri): Model = ope
  * @throws PunaException as [Model.Companion.open] of a path.
  */
 public suspend fun Model.Companion.openAsset(context: Context, name: String): Model = opening {
-    openBlocking(readable("asset $name") { context.assets.openFd(name) })
+    openBlocking(readable("asset $name") { context.assets.openFd(name) }, licences(context))
 }
 
 /**
@@ -33,12 +34,25 @@ public suspend fun Model.Companion.openAsset(context: Context, name: String): Mo
  *
  * @throws PunaException as [Model.Companion.open] of a path.
  */
-public suspend fun Model.Companion.open(file: ParcelFileDescriptor): Model = openDescriptor(file.fd)
+public suspend fun Model.Companion.open(file: ParcelFileDescriptor, licences: File? = null): Model =
+    openDescriptor(file.fd, licences = licences)
+
+/**
+ * Records that [who] accepts the licence, for every model that is opened with a [context] of this app.
+ *
+ * @throws PunaException.Unwritable
+ */
+public fun Licence.accept(context: Context, who: String) {
+    accept(who, licences(context))
+}
+
+/** Where an app's acceptances are. */
+private fun licences(context: Context) = context.filesDir.resolve("licences")
 
 /** Opens the part of a file that the descriptor stands for, and closes it. */
-private fun Model.Companion.openBlocking(file: AssetFileDescriptor): Model = file.use {
+private fun Model.Companion.openBlocking(file: AssetFileDescriptor, licences: File): Model = file.use {
     val length = it.declaredLength.takeIf { length -> length != AssetFileDescriptor.UNKNOWN_LENGTH }
-    openDescriptorBlocking(it.parcelFileDescriptor.fd, it.startOffset, length)
+    openDescriptorBlocking(it.parcelFileDescriptor.fd, it.startOffset, length, licences)
 }
 
 /** Opens something of the platform's; what it throws becomes an error of this package. */

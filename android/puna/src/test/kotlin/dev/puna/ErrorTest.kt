@@ -45,6 +45,26 @@ class ErrorTest {
     }
 
     @Test
+    fun `a model whose terms nobody has accepted`() = runBlocking<Unit> {
+        // The default model, under another licence: its file says so in as many bytes.
+        val (had, said) = List(2) { "apache-2.0".toByteArray() }
+        "llama3.1  ".toByteArray().copyInto(said)
+        val bytes = File(modelPath).readBytes()
+        val at = (0..100_000).first { i -> had.indices.all { bytes[i + it] == had[it] } }
+        said.copyInto(bytes, at)
+        val model = file(bytes)
+        val licences = folder.newFolder()
+        val e = thrown<PunaException.LicenceNotAccepted> { Model.open(model, licences) }
+        assertEquals("llama3.1", e.id)
+        val licence = Licence.of(e.id)!!
+        assertTrue("$licence", licence.terms!!.startsWith("https://") && licence.usePolicy != null)
+        licence.accept("a person", licences)
+        Model.open(model, licences).use { assertTrue(it.countTokens("Hello?") > 0) }
+        thrown<PunaException.LicenceNotAccepted> { Model.open(model, folder.newFolder()) }
+        assertEquals(null, Licence.of("apache-2.0"))
+    }
+
+    @Test
     fun `a message that does not fit`() = runBlocking<Unit> {
         withModel { model ->
             val chat = model.chat(null, short().apply { contextTokens = 64 })
