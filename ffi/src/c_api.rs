@@ -83,8 +83,11 @@ impl From<&PunaError> for Status {
             PunaError::DeadlineExceeded => Self::DeadlineExceeded,
             PunaError::Busy => Self::Busy,
             PunaError::Closed => Self::Closed,
-            PunaError::Internal { .. } => Self::Internal,
             PunaError::LicenceNotAccepted { .. } => Self::LicenceNotAccepted,
+            // No call of this interface downloads.
+            PunaError::NoSpace { .. }
+            | PunaError::DownloadFailed { .. }
+            | PunaError::Internal { .. } => Self::Internal,
         }
     }
 }

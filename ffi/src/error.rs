@@ -8,7 +8,8 @@ use std::{
 use puna_core::{
     cancel::Stopped, chat::ChatError, conversation::ConversationError, embed::EmbedError,
     generate::GenerateError, gguf::GgufError, model::ModelError, replay::ScriptError,
-    sampler::SamplerError, saved::StateError, session::SessionError, tokenizer::TokenizerError,
+    sampler::SamplerError, saved::StateError, session::SessionError, store::StoreError,
+    tokenizer::TokenizerError,
 };
 
 /// What an app can react to. No variant carries text of a prompt or an answer.
@@ -79,6 +80,22 @@ pub enum PunaError {
     Unwritable {
         /// What the system said, of what.
         reason: String,
+    },
+    /// The disk is too full for a download. What has arrived is kept.
+    #[error("{free} bytes are free, wanted {wanted}")]
+    NoSpace {
+        /// Bytes that are still to come.
+        wanted: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// The server or the way to it. What has arrived is kept: the same call goes on with it.
+    #[error("{reason}")]
+    DownloadFailed {
+        /// What happened, with the address but without its query, which may hold a key.
+        reason: String,
+        /// HTTP's number, where the server answered with another one than was hoped for: 404 for a file that is not there.
+        status: Option<u16>,
     },
     /// What was saved is damaged, or of another model or version: the conversation is lost, begin a new one.
     #[error("{what}")]
@@ -344,6 +361,40 @@ impl From<StateError> for PunaError {
             },
             error => Self::InvalidState {
                 what: error.to_string(),
+            },
+        }
+    }
+}
+
+impl From<StoreError> for PunaError {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::Url { .. }
+            | StoreError::Insecure { .. }
+            | StoreError::NoHash { .. }
+            | StoreError::Name { .. } => Self::InvalidOption { what: text },
+            StoreError::WrongHash { .. } => Self::InvalidModel {
+                what: text,
+                offset: None,
+            },
+            StoreError::NotAModel { source, .. } => Self::InvalidModel {
+                what: text,
+                offset: source.at(),
+            },
+            StoreError::NoSpace { wanted, free, .. } => Self::NoSpace { wanted, free },
+            StoreError::Cancelled => Self::Cancelled,
+            StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Self::Unreadable { reason: text }
+            }
+            StoreError::Io { .. } => Self::Unwritable { reason: text },
+            StoreError::Status { status, .. } => Self::DownloadFailed {
+                reason: text,
+                status: Some(status),
+            },
+            _ => Self::DownloadFailed {
+                reason: text,
+                status: None,
             },
         }
     }

@@ -23,6 +23,7 @@ mod options;
 mod prefix;
 mod record;
 mod source;
+mod store;
 mod stream;
 
 pub use cancel::CancelFlag;
@@ -35,6 +36,10 @@ pub use model::{Model, ModelInfo, Plan};
 pub use options::{AnswerOptions, ChatOptions, KvStorage, SamplerSettings, TrimLevel, WhenFull};
 pub use prefix::Prefix;
 pub use source::{ByteSource, ProgressListener, SourceError};
+pub use store::{
+    FetchListener, FetchOptions, FetchPhase, FetchProgress, HttpConnection, HttpError, HttpHead,
+    HttpHeader, ModelStore, StoredModel,
+};
 pub use stream::{AnswerEnd, AnswerStats, TokenStream};
 
 uniffi::setup_scaffolding!();

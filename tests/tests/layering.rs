@@ -249,6 +249,26 @@ fn the_default_build_compiles_no_c() {
     }
 }
 
+/// What opens connections, or encrypts them.
+const NETWORK: [&str; 6] = [
+    "graviola",
+    "hyper",
+    "native-tls",
+    "reqwest",
+    "rustls",
+    "ureq",
+];
+
+#[test]
+fn what_apps_get_opens_no_connection() {
+    let apps = compiled(&["-p", "puna-ffi", "--target", "all"]);
+    assert!(apps.contains("http"), "the store is in it");
+    for package in NETWORK {
+        assert!(!apps.contains(package), "{package}");
+    }
+    assert!(compiled(&["-p", "puna-cli"]).contains("ureq"));
+}
+
 #[test]
 fn the_feature_ggml_is_what_adds_the_bindings() {
     for package in ["puna-core", "puna-cli"] {

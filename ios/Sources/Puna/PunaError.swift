@@ -29,6 +29,13 @@ public enum PunaError: Error, Equatable, Sendable {
     /// A saved conversation or a journal cannot be written, for example since the storage is full.
     case unwritable(reason: String)
 
+    /// The disk is too full for a download, of which `wanted` bytes are still to come. What has arrived is kept.
+    case noSpace(wanted: Int64, free: Int64)
+
+    /// The server or the way to it. What has arrived is kept: the same call goes on with it. `status` is HTTP's number, where
+    /// the server answered with another one than was hoped for: 404 for a file that is not there.
+    case downloadFailed(reason: String, status: Int?)
+
     /// What was saved is damaged, or of another model or version: the conversation is lost, begin a new one.
     case invalidState(what: String)
 
@@ -63,6 +70,8 @@ extension PunaError: LocalizedError {
             .invalidOption(let text), .refused(let text), .unwritable(let text), .invalidState(let text),
             .internal(let text):
             text
+        case .downloadFailed(let text, _): text
+        case .noSpace(let wanted, let free): "\(free) bytes are free, wanted \(wanted)"
         case .doesNotFit(let needs, let has, _):
             "needs \(needs) bytes, and \(has) are to be had"
         case .contextFull(let wanted, let used, let contextTokens):
@@ -106,6 +115,8 @@ extension PunaError {
         case .InvalidOption(let what): .invalidOption(what: what)
         case .Refused(let reason): .refused(reason: reason)
         case .Unwritable(let reason): .unwritable(reason: reason)
+        case .NoSpace(let wanted, let free): .noSpace(wanted: Int64(clamping: wanted), free: Int64(clamping: free))
+        case .DownloadFailed(let reason, let status): .downloadFailed(reason: reason, status: status.map(Int.init))
         case .InvalidState(let what): .invalidState(what: what)
         case .InUse(let folder): .inUse(folder: folder)
         case .NoTurn: .noTurn

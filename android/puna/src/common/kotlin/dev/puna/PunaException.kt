@@ -55,6 +55,23 @@ public sealed class PunaException(message: String, cause: Throwable? = null) : R
     /** A saved conversation or a journal cannot be written, for example since the storage is full. */
     public class Unwritable(reason: String) : PunaException(reason)
 
+    /**
+     * The disk is too full for a download. What has arrived is kept.
+     *
+     * @property wanted bytes that are still to come.
+     * @property free bytes that are free.
+     */
+    public class NoSpace(public val wanted: Long, public val free: Long) :
+        PunaException("$free bytes are free, wanted $wanted")
+
+    /**
+     * The server or the way to it. What has arrived is kept: the same call goes on with it.
+     *
+     * @property status HTTP's number, where the server answered with another one than was hoped for: 404 for a file that is
+     * not there.
+     */
+    public class DownloadFailed(reason: String, public val status: Int?) : PunaException(reason)
+
     /** What was saved is damaged, or of another model or version: the conversation is lost, begin a new one. */
     public class InvalidState(what: String) : PunaException(what)
 
@@ -104,6 +121,8 @@ internal fun NativeException.published(): PunaException = when (this) {
     is NativeException.InvalidOption -> PunaException.InvalidOption(what)
     is NativeException.Refused -> PunaException.Refused(reason)
     is NativeException.Unwritable -> PunaException.Unwritable(reason)
+    is NativeException.NoSpace -> PunaException.NoSpace(wanted.toLong(), free.toLong())
+    is NativeException.DownloadFailed -> PunaException.DownloadFailed(reason, status?.toInt())
     is NativeException.InvalidState -> PunaException.InvalidState(what)
     is NativeException.InUse -> PunaException.InUse(folder)
     is NativeException.NoTurn -> PunaException.NoTurn()
