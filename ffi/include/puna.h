@@ -32,7 +32,7 @@ typedef enum puna_status {
     PUNA_BUSY = 14,              /* a chat gives one answer at a time */
     PUNA_CLOSED = 15,            /* the model was closed */
     PUNA_INTERNAL = 16,          /* a fault of the library */
-    PUNA_LICENCE_NOT_ACCEPTED = 17 /* its terms ask for it: `puna chat -m FILE` asks, and notes it beside the file */
+    PUNA_LICENCE_NOT_ACCEPTED = 17 /* its terms ask for it: see puna_licence_accept */
 } puna_status;
 
 typedef struct puna_model puna_model;
@@ -56,6 +56,10 @@ typedef struct puna_answer_options {
 
 /* Opens a GGUF file. The weights stay in the file, mapped. */
 puna_status puna_model_open(const char *path, puna_model **model);
+
+/* Records beside the file that `who`, in the app's words, accepts its licence, which the text of PUNA_LICENCE_NOT_ACCEPTED
+ * names: show that to a person first. A file whose terms ask for nothing is PUNA_INVALID_OPTION. */
+puna_status puna_licence_accept(const char *path, const char *who);
 
 /* Closes a model and ends its chats, whose handles must still be closed. Null is harmless, here and below. */
 void puna_model_close(puna_model *model);

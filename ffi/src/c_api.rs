@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     ffi::{CStr, CString, c_char},
+    path::Path,
     ptr,
     sync::{Arc, Mutex},
 };
@@ -14,6 +15,7 @@ use crate::{
     chat::Chat,
     error::PunaError,
     home::lock,
+    licence::accept_beside,
     model::Model,
     options::{AnswerOptions, ChatOptions, KvStorage, SamplerSettings},
     stream::TokenStream,
@@ -192,6 +194,16 @@ pub unsafe extern "C" fn puna_model_open(
 ) -> Status {
     // SAFETY: by this function's contract.
     unsafe { put(model, || Model::open(text(path)?, None)) }
+}
+
+/// As `puna.h` says.
+///
+/// # Safety
+/// As `puna.h` says: pointers are null or valid.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn puna_licence_accept(path: *const c_char, who: *const c_char) -> Status {
+    // SAFETY: by this function's contract.
+    status(|| unsafe { accept_beside(Path::new(&text(path)?), &text(who)?) })
 }
 
 /// As `puna.h` says.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use puna_core::licence::{self, LicenceError};
+use puna_core::{
+    gguf::Gguf,
+    licence::{self, LicenceError},
+};
 
 use crate::error::{PunaError, guarded};
 
@@ -45,6 +48,23 @@ pub fn accept_licence(id: String, who: String, folder: String) -> Result<(), Pun
             what: format!("no licence goes by {id:?}"),
         })?;
         licence::accept(&known, None, Some(Path::new(&folder)), &who)?;
+        Ok(())
+    })
+}
+
+/// Records beside the file that `who` accepts its licence.
+///
+/// # Errors
+/// As [`Model::open`](crate::Model::open); [`PunaError::InvalidOption`] where its terms ask for nothing,
+/// [`PunaError::Unwritable`].
+pub(crate) fn accept_beside(file: &Path, who: &str) -> Result<(), PunaError> {
+    guarded(|| {
+        let licence = licence::of(&Gguf::open(file)?, Some(file));
+        let licence = licence.filter(|licence| licence.asks);
+        let licence = licence.ok_or_else(|| PunaError::InvalidOption {
+            what: "the terms of this file ask for no acceptance".to_owned(),
+        })?;
+        licence::accept(&licence, Some(file), None, who)?;
         Ok(())
     })
 }

@@ -203,7 +203,7 @@ fn a_model_arrives_and_is_told_of() {
         (last.received, last.total),
         (model.bytes, Some(model.bytes))
     );
-    assert_eq!(new.store.list().unwrap(), [model.clone()]);
+    assert_eq!(new.store.list().unwrap(), std::slice::from_ref(&model));
     assert_eq!(new.store.verify("M".to_owned()).unwrap(), model);
     // It is there: nobody is asked again.
     let (again, asked) = new.fetch(valid(), Fault::Noise);

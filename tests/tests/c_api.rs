@@ -1,7 +1,11 @@
 //! The C interface as its users have it: the header, the static library and a C compiler.
 #![cfg(unix)]
 
-use puna_tests::model::default_model;
+use puna_kernels::WeightType;
+use puna_tests::{
+    model::default_model,
+    tiny::{Shape, Tiny},
+};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -60,7 +64,11 @@ fn the_example_answers() {
 fn use_and_misuse() {
     let folder = tempfile::tempdir().unwrap();
     let program = compile("check", folder.path());
-    let output = done(Command::new(program).arg(default_model()));
+    let licensed = folder.path().join("licensed.gguf");
+    let mut tiny = Tiny::new(Shape::of(WeightType::Q8_0));
+    tiny.set("general.license", "llama3.1");
+    std::fs::write(&licensed, tiny.bytes()).unwrap();
+    let output = done(Command::new(program).arg(default_model()).arg(licensed));
     assert_eq!(output.stdout, b"ok\n");
 }
 

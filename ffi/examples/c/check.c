@@ -1,4 +1,5 @@
-/* Every function of puna.h, every way to misuse it that a caller survives: check MODEL.gguf prints "ok". */
+/* Every function of puna.h, every way to misuse it that a caller survives: check MODEL.gguf LICENSED.gguf
+ * prints "ok". The terms of the second file ask for acceptance. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static char *whole(puna_chat *chat, const char *question, const puna_answer_opti
 }
 
 int main(int argc, char **argv) {
-    MUST(argc == 2);
+    MUST(argc == 3);
     puna_model *model = (puna_model *)1;
     puna_chat *chat = NULL, *other = NULL;
     puna_answer *answer = NULL, *second = (puna_answer *)1;
@@ -49,6 +50,16 @@ int main(int argc, char **argv) {
     MUST(puna_model_open("\xff", &model) == PUNA_INVALID_OPTION && !model);
     MUST(puna_model_open(argv[1], NULL) == PUNA_INVALID_OPTION);
     MUST(puna_chat_open(NULL, NULL, &chat) == PUNA_INVALID_OPTION && !chat);
+
+    /* Terms that ask for acceptance are accepted once. */
+    MUST(puna_model_open(argv[2], &model) == PUNA_LICENCE_NOT_ACCEPTED && !model);
+    MUST(strstr(puna_error_text(), "llama3.1"));
+    MUST(puna_licence_accept(argv[1], "a person") == PUNA_INVALID_OPTION);
+    MUST(puna_licence_accept(argv[2], NULL) == PUNA_INVALID_OPTION);
+    MUST(puna_licence_accept("/no/such.gguf", "a person") == PUNA_UNREADABLE);
+    MUST(puna_licence_accept(argv[2], "a person") == PUNA_OK);
+    MUST(puna_model_open(argv[2], &model) == PUNA_OK);
+    puna_model_close(model);
 
     MUST(puna_model_open(argv[1], &model) == PUNA_OK && model);
     options.n_ctx = 1u << 30;
