@@ -137,7 +137,7 @@ pub trait HttpConnection: Send + Sync {
     fn read(&self, length: u32) -> Result<Vec<u8>, HttpError>;
 
     /// Breaks off what [`get`](Self::get) or [`read`](Self::read) waits for, from any thread. Both fail from now on.
-    fn close(&self);
+    fn abort(&self);
 }
 
 /// Why a connection has no answer, or no more of it. The reasons should name no address: it may hold a key.
@@ -207,7 +207,7 @@ impl Connection for Foreign {
 
     fn close(&self) {
         // A connection that throws here has nothing to break off.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.0.close()));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.0.abort()));
     }
 }
 

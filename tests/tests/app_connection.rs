@@ -120,7 +120,7 @@ impl HttpConnection for Memory {
         Ok(some.to_vec())
     }
 
-    fn close(&self) {
+    fn abort(&self) {
         self.state.lock().unwrap().closed = true;
         self.woken.notify_all();
     }
