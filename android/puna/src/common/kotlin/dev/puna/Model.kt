@@ -174,7 +174,8 @@ public class Model private constructor(private val handle: NativeModel) : AutoCl
     public companion object {
         /**
          * Opens the GGUF file at [path] (of a split model: its first part). [licences]: the folder where
-         * [Licence.accept] keeps what was accepted.
+         * [Licence.accept] keeps what was accepted. [onProgress]: where it is given, the weights are read from storage
+         * once, as [preload] does, before the model is there.
          *
          * @throws PunaException.Unreadable
          * @throws PunaException.InvalidModel
@@ -183,9 +184,22 @@ public class Model private constructor(private val handle: NativeModel) : AutoCl
          * @throws PunaException.DoesNotFit
          */
         @JvmSynthetic
-        public suspend fun open(path: String, licences: File? = null): Model = opening { openBlocking(path, licences) }
+        public suspend fun open(
+            path: String,
+            licences: File? = null,
+            onProgress: ((done: Long, total: Long) -> Unit)? = null,
+        ): Model {
+            val model = opening { openBlocking(path, licences) }
+            try {
+                onProgress?.let { model.preload(it) }
+            } catch (e: Throwable) {
+                model.close()
+                throw e
+            }
+            return model
+        }
 
-        /** As [open], on the calling thread. */
+        /** As [open], on the calling thread, without [preload]. */
         @JvmStatic
         @JvmOverloads
         public fun openBlocking(path: String, licences: File? = null): Model =

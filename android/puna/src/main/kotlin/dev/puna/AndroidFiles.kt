@@ -46,7 +46,7 @@ public fun Licence.accept(context: Context, who: String) {
     accept(who, licences(context))
 }
 
-/** Where an app's acceptances are. */
+/** Where an app's acceptances are: also for a model that is opened by its path. */
 private fun licences(context: Context) = context.filesDir.resolve("licences")
 
 /** Opens the part of a file that the descriptor stands for, and closes it. */

@@ -6,11 +6,19 @@ import android.content.ComponentCallbacks2
 import android.content.ContentProvider
 import android.content.ContentValues
 import android.content.res.AssetFileDescriptor
+import android.content.res.AssetManager
 import android.net.Uri
+import android.os.Build
 import android.os.ParcelFileDescriptor
+import android.os.PowerManager
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
+import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Rule
 import org.junit.Test
@@ -19,9 +27,16 @@ import org.junit.runner.RunWith
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
+import org.robolectric.util.ReflectionHelpers
 import java.io.File
 import java.io.FileNotFoundException
+import java.io.OutputStream
+import java.util.zip.CRC32
+import java.util.zip.CheckedInputStream
+import java.util.zip.ZipEntry
+import java.util.zip.ZipOutputStream
 
 /** What is for Android alone, on Android's own classes, which Robolectric runs on a JVM. */
 @RunWith(RobolectricTestRunner::class)
@@ -80,7 +95,80 @@ class AndroidPartsTest {
         assertTrue(e.message, "not yours" in e.message!! && e.cause is SecurityException)
         documents.open = { throw FileNotFoundException("gone") }
         thrown<PunaException.Unreadable> { Model.open(application, uri) }
-        thrown<PunaException.Unreadable> { Model.openAsset(application, "no such asset.gguf") }
+    }
+
+    @Test
+    fun `an asset, where it lies in the APK`() = runBlocking<Unit> {
+        thrown<PunaException.Unreadable> { Model.openAsset(application, "model.gguf") }
+        val apk = folder.newFile("app.apk")
+        ZipOutputStream(apk.outputStream()).use { zip ->
+            zip.putNextEntry(ZipEntry("assets/packed.gguf"))
+            File(modelPath).inputStream().use { it.copyTo(zip) }
+            zip.putNextEntry(stored("assets/model.gguf", File(modelPath)))
+            File(modelPath).inputStream().use { it.copyTo(zip) }
+        }
+        // As the system does with the app's own APK; the method is hidden from apps.
+        val add = AssetManager::class.java.getMethod("addAssetPath", String::class.java)
+        assertTrue(add.invoke(application.assets, apk.path) as Int > 0)
+        application.assets.openFd("model.gguf").use { assertTrue("${it.startOffset}", it.startOffset > 0) }
+        answers(Model.openAsset(application, "model.gguf"))
+        val e = thrown<PunaException.Unreadable> { Model.openAsset(application, "packed.gguf") }
+        assertTrue(e.message, "compressed" in e.message!!)
+    }
+
+    /** The entry of a file that is put into an archive as it is. */
+    private fun stored(name: String, file: File) = ZipEntry(name).apply {
+        method = ZipEntry.STORED
+        size = file.length()
+        val sum = CheckedInputStream(file.inputStream(), CRC32())
+        sum.use { it.copyTo(OutputStream.nullOutputStream()) }
+        crc = sum.checksum.value
+    }
+
+    @Test
+    fun `an answer waits until the device has cooled down`() = runBlocking<Unit> {
+        val power = shadowOf(application.getSystemService(PowerManager::class.java))
+        power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_LIGHT)
+        val thermal = Thermal(application)
+        assertEquals(ThermalStatus.LIGHT, thermal.now.value)
+        val names = ThermalStatus.entries.map { it.name }
+        for ((status, name) in names.withIndex()) {
+            assertEquals(status, PowerManager::class.java.getField("THERMAL_STATUS_$name").getInt(null))
+        }
+        power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_SEVERE)
+        assertEquals(ThermalStatus.SEVERE, thermal.now.value)
+        val twin = """{ "name": "Twin", "turns": [{ "answer": "One two three four." }] }"""
+        Model.replay(twin, Double.POSITIVE_INFINITY).use { model ->
+            var text = ""
+            val hot = thermal.now.map { it >= ThermalStatus.SEVERE }
+            val answer = launch(Dispatchers.Default) { model.chat().stream("?").pauseWhile(hot).collect { text += it.text } }
+            delay(200)
+            assertEquals("", text)
+            power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_MODERATE)
+            answer.join()
+            assertEquals("One two three four.", text)
+        }
+        thermal.close()
+        assertTrue(power.thermalStatusListeners.isEmpty())
+        power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_SHUTDOWN)
+        assertEquals(ThermalStatus.MODERATE, thermal.now.value)
+    }
+
+    @Test
+    fun `a system that does not tell how hot it is`() {
+        val power = shadowOf(application.getSystemService(PowerManager::class.java))
+        power.setCurrentThermalStatus(PowerManager.THERMAL_STATUS_SEVERE)
+        val version = Build.VERSION.SDK_INT
+        ReflectionHelpers.setStaticField(Build.VERSION::class.java, "SDK_INT", 28)
+        try {
+            Thermal(application).use {
+                assertEquals(ThermalStatus.NONE, it.now.value)
+                assertNull(it.headroom())
+                assertTrue(power.thermalStatusListeners.isEmpty())
+            }
+        } finally {
+            ReflectionHelpers.setStaticField(Build.VERSION::class.java, "SDK_INT", version)
+        }
     }
 
     @Test

@@ -1,13 +1,16 @@
 package dev.puna
 
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
+import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
+import java.io.File
 import kotlin.math.abs
 import kotlin.math.sqrt
 
@@ -76,4 +79,29 @@ class EmbedderTest {
             assertEquals(model.info.weightsBytes, seen.last())
         }
     }
+
+    @Test
+    fun `opening tells how far it is, and can be cancelled`() = runBlocking<Unit> {
+        val seen = mutableListOf<Long>()
+        Model.open(modelPath) { done, _ -> seen += done }.use {
+            assertEquals(it.info.weightsBytes, seen.last())
+            assertTrue("$seen", seen.size > 2)
+        }
+        val maps = maps()
+        val begun = CompletableDeferred<Unit>()
+        val job = async(Dispatchers.Default) {
+            Model.open(modelPath) { done, _ ->
+                seen += done
+                begun.complete(Unit)
+                Thread.sleep(20)
+            }
+        }
+        begun.await()
+        job.cancelAndJoin()
+        assertTrue("it stopped in the middle", seen.last() < File(modelPath).length() / 2)
+        assertTrue("the model is closed", maps() <= maps)
+    }
+
+    /** How often the model's file is mapped. */
+    private fun maps() = File("/proc/self/maps").readLines().count { File(modelPath).name in it }
 }
