@@ -1,5 +1,5 @@
-// The same wrapper for desktops and for an app's tests on the JVM. It looks for libpuna_ffi where `jna.library.path`
-// says: `cargo build --release --package puna-ffi` makes it.
+// The same wrapper for desktops and for an app's tests on the JVM, with the native library for this machine in its jar,
+// where JNA finds it. `cargo xtask kotlin --jar` makes the same jar without Gradle.
 plugins {
     alias(libs.plugins.kotlin.jvm)
 }
@@ -30,6 +30,19 @@ val bindgen by tasks.registering(Exec::class) {
 }
 
 tasks.compileKotlin { dependsOn(bindgen) }
+
+val natives by tasks.registering(Copy::class) {
+    dependsOn(cargo)
+    val mac = System.getProperty("os.name").startsWith("Mac")
+    val arm = System.getProperty("os.arch") in listOf("aarch64", "arm64")
+    // As JNA names systems.
+    val platform = (if (mac) "darwin" else "linux") + if (arm) "-aarch64" else "-x86-64"
+    from(workspace.resolve("target/release/${System.mapLibraryName("puna_ffi")}"))
+    into(layout.buildDirectory.dir("natives/$platform"))
+}
+
+sourceSets.main { resources.srcDir(layout.buildDirectory.dir("natives")) }
+tasks.processResources { dependsOn(natives) }
 
 dependencies {
     api(libs.coroutines.core)

@@ -3,11 +3,12 @@
 //! No Gradle and no Android SDK: Maven brings the pinned jars of `android/pom.xml`, the compiler among them.
 
 pub mod api;
+mod jar;
 mod robolectric;
 pub mod snippets;
 
 use crate::apt::{self, Package};
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, Tally};
 use crate::{cargo, model};
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -32,6 +33,9 @@ pub const LIBRARY: &str = if cfg!(target_os = "macos") {
     "libpuna_ffi.so"
 };
 
+/// How the compiler reads what apps see.
+const STRICT: [&str; 2] = ["-Xexplicit-api=strict", "-Werror"];
+
 /// What `cargo xtask kotlin` takes.
 #[derive(clap::Args, Default)]
 pub struct Args {
@@ -43,10 +47,19 @@ pub struct Args {
     /// Only the tests on Android's classes, of what an earlier run has compiled
     #[arg(long)]
     android: bool,
+    /// Only writes target/kotlin/puna-jvm.jar, with the library of a release build for this machine
+    #[arg(long)]
+    jar: bool,
 }
 
 /// One leg: everything.
 pub fn run(report: &mut Report, model: Option<&Path>, args: &Args) {
+    if args.jar {
+        return report.leg("the jar for desktops", || match apt::install(&TOOLS)? {
+            Some(why) => Ok(Outcome::NotRun(why)),
+            None => Kotlin::new()?.pack(),
+        });
+    }
     let leg = |test: &dyn Fn(&Kotlin, &Path) -> Result<Outcome>| match apt::install(&TOOLS)? {
         Some(why) => Ok(Outcome::NotRun(why)),
         None => match model {
@@ -62,7 +75,7 @@ pub fn run(report: &mut Report, model: Option<&Path>, args: &Args) {
     if args.classes.is_empty() {
         // After the leg above, which compiles what these tests need.
         report.leg("Kotlin tests on Android's classes", || {
-            leg(&|kotlin, model| kotlin.test_android(&build_library()?, model))
+            leg(&|kotlin, model| kotlin.test_android(&build_library(false)?, model))
         });
     }
 }
@@ -97,16 +110,12 @@ impl Kotlin {
     }
 
     fn test(&self, model: &Path, args: &Args) -> Result<Outcome> {
-        let native = build_library()?;
-        self.generate(&native)?;
+        let native = build_library(false)?;
+        self.compile(&native)?;
         let wrapper = self.sources.join("puna/src");
-        let generated = self.out.join("generated");
-        self.kotlinc("bindings", &[&generated], &[], &["-nowarn"])?;
-        let strict = ["-Xexplicit-api=strict", "-Werror"];
-        self.kotlinc("puna", &[&wrapper.join("common")], &["bindings"], &strict)?;
         // What is for Android alone is compiled too; of that only what calls native code can run here.
         let platform = wrapper.join("main");
-        self.kotlinc("android", &[&platform], &["bindings", "puna"], &strict)?;
+        self.kotlinc("android", &[&platform], &["bindings", "puna"], &STRICT)?;
         let list = api::list(
             &[&self.classes("puna"), &self.classes("android")],
             &self.class_path(&["bindings", "puna", "android"], &self.jars.compile),
@@ -137,17 +146,39 @@ impl Kotlin {
             some => some.iter().map(|name| format!("dev.puna.{name}")).collect(),
         };
         let mut java = Command::new("java");
-        java.arg("-cp").arg(self.class_path(
-            &["tests", "sample", "android", "puna", "bindings"],
-            &self.jars.run,
-        ));
+        // The library as desktops have it, the native part in the jar; what is for Android beside it.
+        let jars = format!("{}:{}", self.jar(&native)?.display(), self.jars.run);
+        java.arg("-cp")
+            .arg(self.class_path(&["tests", "sample", "android"], &jars));
         // The number of a descriptor is private to the JVM; on Android an API gives it.
         java.args(["--add-opens", "java.base/java.io=ALL-UNNAMED"]);
         // A heap that is all there from the start, so that what grows is the library's.
         java.args(["-Xms256m", "-Xmx256m", "-XX:+AlwaysPreTouch"]);
-        for_native(&mut java, &native)?;
+        let folder = native.parent().context("the library is in a folder")?;
+        java.arg(format!("-Dpuna.natives={}", folder.display()));
+        same_bits(&mut java);
         java.env(model::VARIABLE, fs::canonicalize(model)?);
         cargo::count_tests(java.arg("dev.puna.RunTestsKt").args(classes))
+    }
+
+    /// The jar for desktops.
+    fn pack(&self) -> Result<Outcome> {
+        let native = build_library(true)?;
+        self.compile(&native)?;
+        eprintln!("{}", self.jar(&native)?.display());
+        Ok(Outcome::Ran(Tally {
+            passed: 1,
+            failed: 0,
+        }))
+    }
+
+    /// Compiles what all else stands on: the bindings of `native`, and the wrapper.
+    fn compile(&self, native: &Path) -> Result<()> {
+        self.generate(native)?;
+        let generated = self.out.join("generated");
+        self.kotlinc("bindings", &[&generated], &[], &["-nowarn"])?;
+        let common = self.sources.join("puna/src/common");
+        self.kotlinc("puna", &[&common], &["bindings"], &STRICT)
     }
 
     /// The bindings, made from the library itself.
@@ -262,19 +293,17 @@ fn class_names(folder: &Path) -> Result<Vec<String>> {
     Ok(classes)
 }
 
-/// Tells a JVM where the library is, and which kernels to take.
-fn for_native(java: &mut Command, native: &Path) -> Result<()> {
-    let folder = native.parent().context("the library is in a folder")?;
-    java.arg(format!("-Djna.library.path={}", folder.display()));
-    // Tests compare answers whose prompts were computed at once and in parts; in `amx-bf16` their bits differ.
+/// Tells a JVM which kernels to take: tests compare answers whose prompts were computed at once and in parts; in
+/// `amx-bf16` their bits differ.
+fn same_bits(java: &mut Command) {
     if cfg!(target_arch = "x86_64") {
         java.env("PUNA_ISA", "avx2");
     }
-    Ok(())
 }
 
-/// Builds the library, and the program that writes its bindings; returns the library's file.
-pub fn build_library() -> Result<PathBuf> {
+/// Builds the library, and the program that writes its bindings; returns the library's file, beside which the
+/// program is.
+pub fn build_library(release: bool) -> Result<PathBuf> {
     // Both at once: alone they would be built with other features of uniffi, each time anew.
     let packages = ["-p", "puna-ffi", "-p", "puna-bindgen"];
     // What Android calls through Java's native interface, too.
@@ -282,10 +311,12 @@ pub fn build_library() -> Result<PathBuf> {
     apt::run(
         cargo::cargo()
             .args(["build", "--locked"])
+            .args(release.then_some("--release"))
             .args(packages)
             .args(features),
     )?;
-    Ok(cargo::target_dir().join("debug").join(LIBRARY))
+    let profile = if release { "release" } else { "debug" };
+    Ok(cargo::target_dir().join(profile).join(LIBRARY))
 }
 
 /// Apps and tests are built with the same versions.

@@ -4,7 +4,7 @@ use super::{Kotlin, files};
 use crate::apt;
 use crate::report::Outcome;
 use crate::{cargo, model};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -37,7 +37,9 @@ impl Kotlin {
         for package in ["java.io", "java.lang", "java.util", "java.net"] {
             java.args(["--add-opens", &format!("java.base/{package}=ALL-UNNAMED")]);
         }
-        super::for_native(&mut java, native)?;
+        let libraries = native.parent().context("the library is in a folder")?;
+        java.arg(format!("-Djna.library.path={}", libraries.display()));
+        super::same_bits(&mut java);
         java.env(model::VARIABLE, fs::canonicalize(model)?);
         let classes = super::class_names(&sources)?;
         cargo::count_tests(java.arg("dev.puna.RunTestsKt").args(classes))

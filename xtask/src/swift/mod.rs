@@ -66,7 +66,7 @@ impl Swift {
         let work = cargo::target_dir().join("swift/work");
         let package = work.join("package");
         mirror(&cargo::root().join("ios"), &package)?;
-        let native = kotlin::build_library()?;
+        let native = kotlin::build_library(false)?;
         generate(&native, &package)?;
         fs::create_dir_all(work.join("lib"))?;
         if copy(&native.with_extension("a"), &work.join("lib/libpuna_ffi.a"))? {

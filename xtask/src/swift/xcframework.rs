@@ -48,7 +48,7 @@ pub fn run(report: &mut Report, args: &Args) {
 
 fn build(commands: Vec<Command>) -> Result<Outcome> {
     let package = cargo::root().join("ios");
-    super::generate(&crate::kotlin::build_library()?, &package)?;
+    super::generate(&crate::kotlin::build_library(false)?, &package)?;
     // What an app imports: the header and its map, one beside the other.
     let headers = folder().join("headers");
     fs::create_dir_all(&headers)?;

@@ -68,8 +68,7 @@ class KeepTest {
     fun `a killed chat goes on after its last whole turn`() = runBlocking<Unit> {
         val java = File(System.getProperty("java.home"), "bin/java").path
         val command = listOf(
-            java, "-Xmx256m", "-Djna.library.path=${System.getProperty("jna.library.path")}",
-            "-cp", System.getProperty("java.class.path"), "dev.puna.KeepTestKt", folder.root.path,
+            java, "-Xmx256m", "-cp", System.getProperty("java.class.path"), "dev.puna.KeepTestKt", folder.root.path,
         )
         val process = ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start()
         val lines = process.inputStream.bufferedReader()

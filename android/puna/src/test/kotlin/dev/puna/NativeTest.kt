@@ -11,7 +11,7 @@ class NativeTest {
     @Test
     fun `lines of the log are written natively, and the interface is used as it should be`() {
         val java = File(System.getProperty("java.home"), "bin/java").path
-        val library = System.getProperty("jna.library.path")
+        val library = System.getProperty("puna.natives")
         val process = ProcessBuilder(
             java, "-Xmx256m", "-Xcheck:jni", "-Djava.library.path=$library", "-Djna.library.path=$library",
             "-cp", System.getProperty("java.class.path"), "dev.puna.NativeTestKt",

@@ -28,8 +28,7 @@ class PlanTest {
         val java = File(System.getProperty("java.home"), "bin/java").path
         val call = listOf(
             java, "-Xmx64m", "-XX:ReservedCodeCacheSize=32m", "-XX:+UseSerialGC", "-XX:CompressedClassSpaceSize=32m",
-            "-Djna.library.path=${System.getProperty("jna.library.path")}", "-cp",
-            System.getProperty("java.class.path"), "dev.puna.PlanTestKt",
+            "-cp", System.getProperty("java.class.path"), "dev.puna.PlanTestKt",
         ).joinToString(" ") { "'$it'" }
         val process = ProcessBuilder("sh", "-c", "ulimit -d 700000; exec $call").redirectErrorStream(true).start()
         val output = process.inputStream.bufferedReader().readText()
