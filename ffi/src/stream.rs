@@ -14,7 +14,7 @@ use puna_core::{
 
 use crate::{
     error::{PunaError, guarded},
-    home::{Control, Home, Lease, Lent, either},
+    home::{Control, Home, Lease, Lent, either, lock},
     options::AnswerOptions,
     record::Recorder,
 };
@@ -287,6 +287,10 @@ impl TokenStream {
         let piece = {
             let mut phase = match self.phase.try_lock() {
                 Ok(phase) => phase,
+                // Whoever cancels is letting go of it: then the chat is free.
+                Err(TryLockError::WouldBlock) if self.control.cancel.is_cancelled() => {
+                    lock(&self.phase)
+                }
                 Err(TryLockError::WouldBlock) => return Err(PunaError::Busy),
                 Err(TryLockError::Poisoned(phase)) => phase.into_inner(),
             };
