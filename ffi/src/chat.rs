@@ -4,15 +4,17 @@ use std::{path::Path, sync::Arc};
 
 use puna_core::{
     chat::{ChatTemplate, Message, Role},
-    conversation::Conversation,
+    conversation::{Ask, Conversation},
+    generate::GenerateOptions,
     model::Model,
     replay::{Replay, Script},
     session::SessionOptions,
 };
 
 use crate::{
+    cancel::{self, CancelFlag},
     error::{PunaError, guarded},
-    home::{Guest, Guests, Home, Speaker, either},
+    home::{Control, Guest, Guests, Home, Lent, Speaker, either},
     options::{AnswerOptions, ChatOptions, TrimLevel},
     stream::{AnswerStats, Question, TokenStream},
 };
@@ -158,6 +160,31 @@ impl Chat {
         options: Option<AnswerOptions>,
     ) -> Result<Arc<TokenStream>, PunaError> {
         self.ask(Question::Regenerate, options)
+    }
+
+    /// Computes what the next question begins with: the system message, and `text` where its first words are known.
+    /// The conversation stays as it is. A replay has nothing to compute.
+    ///
+    /// # Errors
+    /// [`PunaError::Busy`], [`PunaError::Closed`], [`PunaError::Cancelled`], [`PunaError::ContextFull`] and others.
+    #[uniffi::method(default(cancel = None))]
+    pub fn prewarm(&self, text: String, cancel: Option<Arc<CancelFlag>>) -> Result<(), PunaError> {
+        let control = Arc::new(Control {
+            cancel: cancel::of(cancel),
+            ..Control::default()
+        });
+        let warmed = guarded(|| {
+            if let Lent::Model(lease) = self.home.lend(&control)? {
+                let options = GenerateOptions::default();
+                // The reply is dropped: that takes the turn back, and leaves what was computed.
+                Conversation::answer(lease, Ask::Send(&text), &options, &control.cancel)?;
+            }
+            Ok(())
+        });
+        match warmed {
+            Err(PunaError::Cancelled) if self.home.is_closed() => Err(PunaError::Closed),
+            warmed => warmed,
+        }
     }
 
     /// Another chat that begins as this one, and shares its memory until the two differ. It has no journal.

@@ -58,6 +58,13 @@ public final class Chat: Sendable {
         AnswerStream(chat: self, question: .again, options: options ?? defaults)
     }
 
+    /// Computes what the next question begins with: the system message, and `text` where its first words are known. The
+    /// conversation stays as it is.
+    func prewarm(_ text: String) async throws {
+        let handle = handle
+        try await cancellable(on: queue) { try handle.prewarm(text: text, cancel: $0) }
+    }
+
     /// The options that answers are made with, to be changed for one of them.
     public var answerOptions: AnswerOptions { defaults }
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A ``Chat`` in the shape of the session of Apple's FoundationModels, so that code written for that moves over with
 /// few edits: name the model, and read ``Response/content``.
 ///
@@ -7,10 +9,12 @@
 /// for try await snapshot in session.streamResponse(to: "And in June?") { show(snapshot.content) }
 /// ```
 ///
-/// Tools and guided generation are not here.
+/// Tools and guided generation are not here: what needs them stays with Apple's framework.
 public final class LanguageModelSession: Sendable {
-    /// The conversation below.
+    /// The conversation below. While ``prewarm(promptPrefix:)`` computes, it is ``PunaError/busy``.
     public let chat: Chat
+    private let warming = Warming()
+    private let known: Known
 
     /// Begins a conversation with `model`. `instructions`: as the system message of ``Model/chat(_:options:)``.
     ///
@@ -19,6 +23,21 @@ public final class LanguageModelSession: Sendable {
         model: Model, instructions: String? = nil, options: ChatOptions = ChatOptions()
     ) throws(PunaError) {
         chat = try model.chat(instructions, options: options)
+        known = Known(try chat.messages)
+    }
+
+    deinit {
+        warming.cancel()
+    }
+
+    /// Computes the instructions now, and the first words of the next prompt where they are known, so that the next
+    /// answer comes sooner: call it when a person is about to ask. It returns at once. An answer that is asked for
+    /// meanwhile waits, and computes nothing again. While it answers nothing happens.
+    public func prewarm(promptPrefix: String? = nil) {
+        guard !isResponding else { return }
+        _ = transcript
+        let chat = chat
+        warming.begin { try? await chat.prewarm(promptPrefix ?? "") }
     }
 
     /// Asks, and waits for the whole answer.
@@ -27,7 +46,7 @@ public final class LanguageModelSession: Sendable {
     public func respond(
         to prompt: String, options: GenerationOptions = GenerationOptions()
     ) async throws -> Response<String> {
-        Response(content: try await chat.ask(prompt, options: options.answer(chat.answerOptions)))
+        try await streamResponse(to: prompt, options: options).collect()
     }
 
     /// Asks, and streams the answer: each snapshot is all of it that there is so far.
@@ -36,24 +55,30 @@ public final class LanguageModelSession: Sendable {
     public func streamResponse(
         to prompt: String, options: GenerationOptions = GenerationOptions()
     ) -> ResponseStream {
-        ResponseStream(answer: chat.stream(prompt, options: options.answer(chat.answerOptions)))
+        ResponseStream(session: self, answer: chat.stream(prompt, options: options.answer(chat.answerOptions)))
     }
 
-    /// The messages of all whole turns, the instructions first.
-    ///
-    /// - Throws: ``PunaError/busy`` while it answers, ``PunaError/closed``.
+    /// The messages of all whole turns, the instructions first. While it answers, and when its model is closed, those
+    /// that there were before.
     public var transcript: [Message] {
-        get throws(PunaError) { try chat.messages }
+        known.renewed(from: chat)
     }
 
     /// Whether it is answering.
     public var isResponding: Bool {
+        if warming.isRunning { return false }
         do {
             _ = try chat.contextTokens
             return false
         } catch {
             return error == .busy
         }
+    }
+
+    /// Waits for what ``prewarm(promptPrefix:)`` began; whoever cancels this wait ends that too.
+    fileprivate func settle() async {
+        await warming.ended()
+        _ = transcript
     }
 
     /// A whole answer.
@@ -72,11 +97,12 @@ public final class LanguageModelSession: Sendable {
 
         public typealias Element = Snapshot
 
+        let session: LanguageModelSession
         let answer: AnswerStream
 
         /// Asks anew.
         public func makeAsyncIterator() -> AsyncIterator {
-            AsyncIterator(pieces: answer.makeAsyncIterator())
+            AsyncIterator(session: session, pieces: answer.makeAsyncIterator())
         }
 
         /// Waits for the whole answer.
@@ -90,6 +116,8 @@ public final class LanguageModelSession: Sendable {
 
         /// Pulls one answer; dropping it cancels the answer.
         public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
+            /// Until the first piece is asked for.
+            var session: LanguageModelSession?
             var pieces: AnswerStream.AsyncIterator
             var content = ""
 
@@ -97,11 +125,65 @@ public final class LanguageModelSession: Sendable {
             ///
             /// - Throws: as ``AnswerStream/AsyncIterator/next()``.
             public mutating func next() async throws -> Snapshot? {
+                await session?.settle()
+                session = nil
                 guard let piece = try await pieces.next() else { return nil }
                 content += piece.text
                 return Snapshot(content: content)
             }
         }
+    }
+}
+
+/// The computing ahead of a session, one after the other.
+private final class Warming: @unchecked Sendable {
+    private let lock = NSLock()
+    private var newest: Task<Void, Never>?
+    private var running = 0
+
+    var isRunning: Bool { locked { running > 0 } }
+
+    func begin(_ work: @escaping @Sendable () async -> Void) {
+        locked {
+            running += 1
+            newest = Task { [before = newest] in
+                await before?.value
+                await work()
+                locked { running -= 1 }
+            }
+        }
+    }
+
+    func ended() async {
+        guard let task = locked({ newest }) else { return }
+        await withTaskCancellationHandler { await task.value } onCancel: { task.cancel() }
+    }
+
+    func cancel() {
+        locked { newest }?.cancel()
+    }
+
+    private func locked<T>(_ work: () -> T) -> T {
+        lock.lock()
+        defer { lock.unlock() }
+        return work()
+    }
+}
+
+/// The messages that a chat had when they could last be read.
+private final class Known: @unchecked Sendable {
+    private let lock = NSLock()
+    private var messages: [Message]
+
+    init(_ messages: [Message]) {
+        self.messages = messages
+    }
+
+    func renewed(from chat: Chat) -> [Message] {
+        lock.lock()
+        defer { lock.unlock() }
+        if let now = try? chat.messages { messages = now }
+        return messages
     }
 }
 

@@ -8,7 +8,7 @@ final class LanguageModelSessionTests: XCTestCase {
         let session = try LanguageModelSession(model: model, instructions: "Be kind.", options: short())
         let answer = try await session.respond(to: "Name a colour.")
         XCTAssertEqual(answer.content, plain)
-        XCTAssertEqual(try session.transcript.map(\.role), [.system, .user, .assistant])
+        XCTAssertEqual(session.transcript.map(\.role), [.system, .user, .assistant])
     }
 
     func testSnapshotsGrow() async throws {
@@ -23,9 +23,66 @@ final class LanguageModelSessionTests: XCTestCase {
         }
         XCTAssertFalse(session.isResponding)
         XCTAssertGreaterThan(snapshots.count, 3)
-        XCTAssertEqual(try session.transcript.last?.content, snapshots.last)
+        XCTAssertEqual(session.transcript.last?.content, snapshots.last)
         let collected = try await session.streamResponse(to: "And another?").collect().content
-        XCTAssertEqual(try session.transcript.last?.content, collected)
+        XCTAssertEqual(session.transcript.last?.content, collected)
+    }
+
+    func testPrewarmComputesTheInstructionsAndTheFirstWords() async throws {
+        let model = try await Model.open(modelURL)
+        let rules = String(repeating: "Answer in one word. ", count: 40)
+        let prefix = "Consider this list: apples, pears, plums, cherries, grapes, figs. "
+        var computed: [Int] = []
+        for ahead: String? in [nil, "", prefix] {
+            let session = try LanguageModelSession(model: model, instructions: rules, options: short(4))
+            if let ahead {
+                session.prewarm(promptPrefix: ahead.isEmpty ? nil : ahead)
+                XCTAssertFalse(session.isResponding)
+                XCTAssertEqual(session.transcript.map(\.role), [.system])
+            }
+            // At once: it waits for what was begun.
+            _ = try await session.respond(to: prefix + "Which is red?")
+            XCTAssertEqual(session.transcript.map(\.role), [.system, .user, .assistant])
+            computed.append(session.chat.stats.promptTokens)
+        }
+        let (rulesTokens, prefixTokens) = (try model.countTokens(rules), try model.countTokens(prefix))
+        XCTAssertGreaterThan(computed[0], rulesTokens + prefixTokens)
+        XCTAssertTrue((prefixTokens...computed[0] - rulesTokens).contains(computed[1]), "\(computed)")
+        XCTAssertLessThan(computed[2], computed[1] - prefixTokens / 2)
+    }
+
+    func testPrewarmInTheMiddleOfAConversationChangesNothing() async throws {
+        let model = try await Model.open(modelURL)
+        let session = try LanguageModelSession(model: model, options: short(4))
+        _ = try await session.respond(to: "Name a colour.")
+        let before = session.transcript
+        session.prewarm()
+        session.prewarm(promptPrefix: "And")
+        for try await _ in session.streamResponse(to: "And another?") {
+            // While it answers nothing is computed ahead, and the transcript is that of before.
+            session.prewarm()
+            XCTAssertEqual(session.transcript, before)
+        }
+        XCTAssertEqual(session.transcript.count, before.count + 2)
+        let twin = try LanguageModelSession(model: .replay(#"{ "name": "Twin", "turns": [{ "answer": "Yes." }] }"#))
+        twin.prewarm(promptPrefix: "Is")
+        let answer = try await twin.respond(to: "Is it?").content
+        XCTAssertEqual(answer, "Yes.")
+    }
+
+    func testWhoCancelsTheWaitEndsThePrewarm() async throws {
+        let model = try await Model.open(modelURL)
+        let rules = String(repeating: "The quick brown fox jumps over the lazy dog. ", count: 150)
+        let session = try LanguageModelSession(model: model, instructions: rules, options: short(contextTokens: 2048))
+        session.prewarm()
+        let task = Task { try await session.respond(to: "Hello?") }
+        try await sleep(seconds: 0.05)
+        let taken = await seconds { task.cancel(); _ = await task.result }
+        let result = await task.result
+        XCTAssertThrowsError(try result.get()) { XCTAssertTrue($0 is CancellationError, "\($0)") }
+        XCTAssertLessThan(taken, 0.2)
+        XCTAssertEqual(session.transcript.count, 1)
+        XCTAssertEqual(try session.chat.messages.count, 1)
     }
 
     func testOptionsOfOneAnswer() async throws {
