@@ -9,7 +9,7 @@ let native = Target.systemLibrary(name: "PunaFFI")
 // The sample app without its views, so that it is compiled and tested here too.
 let linuxTargets: [Target] = [
     .target(name: "Sample", dependencies: ["Puna"], path: "Sample.swiftpm", exclude: ["Package.swift"]),
-    .testTarget(name: "SampleTests", dependencies: ["Puna", "Sample"]),
+    .testTarget(name: "SampleTests", dependencies: ["Puna", "Sample", "TestServer"]),
     // Killed by a test.
     .executableTarget(name: "Keeper", dependencies: ["Puna"], path: "Tests/Keeper"),
 ]
@@ -27,7 +27,8 @@ let package = Package(
         // Written by puna-bindgen: what `Puna` stands on, no API.
         .target(name: "PunaBindings", dependencies: ["PunaFFI"]),
         .target(name: "Puna", dependencies: ["PunaBindings"]),
-        .testTarget(name: "PunaTests", dependencies: ["Puna"]),
+        .target(name: "TestServer", path: "Tests/TestServer"),
+        .testTarget(name: "PunaTests", dependencies: ["Puna", "TestServer"]),
     ] + linuxTargets,
     swiftLanguageModes: [.v6]
 )

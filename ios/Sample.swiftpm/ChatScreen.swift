@@ -1,6 +1,5 @@
 #if canImport(SwiftUI)
 import SwiftUI
-import UniformTypeIdentifiers
 
 @main
 struct SampleApp: App {
@@ -12,9 +11,10 @@ struct SampleApp: App {
 /// The one screen: bubbles, a line of numbers, a field. Its colours are the system's, light and dark.
 struct ChatScreen: View {
     @StateObject private var conversation = Conversation()
+    @StateObject private var library = Library()
     @Environment(\.scenePhase) private var phase
     @State private var draft = ""
-    @State private var isPicking = false
+    @State private var isChoosing = false
 
     var body: some View {
         NavigationStack {
@@ -31,13 +31,19 @@ struct ChatScreen: View {
             .toolbar {
                 Button("Answer again", systemImage: "arrow.clockwise") { conversation.again() }
                     .disabled(conversation.lines.isEmpty || conversation.isAnswering)
-                Button("Choose a model", systemImage: "folder") { isPicking = true }
+                Button("Choose a model", systemImage: "folder") { isChoosing = true }
                     .disabled(conversation.isOpening)
             }
         }
-        .fileImporter(isPresented: $isPicking, allowedContentTypes: [UTType(filenameExtension: "gguf") ?? .data]) {
-            if case .success(let url) = $0 {
+        .sheet(isPresented: $isChoosing) {
+            ModelsScreen(library: library) { url in
+                isChoosing = false
                 Task { await conversation.open(url) }
+            }
+        }
+        .sheet(item: $conversation.terms) { licence in
+            LicenceSheet(licence: licence) { accepts in
+                Task { await conversation.decide(accepts) }
             }
         }
         // The system may suspend the app: what has come is kept.

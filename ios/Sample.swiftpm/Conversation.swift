@@ -26,19 +26,46 @@ final class Conversation: ObservableObject {
     @Published private(set) var status = "Choose a GGUF file to begin."
     @Published private(set) var isOpening = false
     @Published private(set) var isAnswering = false
+    /// The licence that a model waits for, while it does: the screen shows it.
+    @Published var terms: Licence?
 
+    private let licences: URL
+    private var waiting: URL?
     private var model: Model?
     private var chat: Chat?
     private var answer: Task<Void, Never>?
 
-    /// Opens the model that the user picked, in the place of the one before.
+    init(licences: URL = Licence.folder) {
+        self.licences = licences
+    }
+
+    /// Opens a model that was picked or downloaded, in the place of the one before.
     func open(_ url: URL) async {
         await leave()
         isOpening = true
         status = "Opening \(url.lastPathComponent)…"
         defer { isOpening = false }
         do {
-            try begin(try await Model.open(url), named: url.lastPathComponent)
+            try begin(try await Model.open(url, licences: licences), named: url.lastPathComponent)
+        } catch PunaError.licenceNotAccepted(let id, let summary) {
+            status = summary
+            (terms, waiting) = (Licence(id: id), url)
+        } catch {
+            status = Self.advice(error)
+        }
+    }
+
+    /// What the person says to the ``terms``. With yes the model opens, now and in future.
+    func decide(_ accepts: Bool) async {
+        guard let licence = terms, let url = waiting else { return }
+        (terms, waiting) = (nil, nil)
+        guard accepts else {
+            status = "Declined: \(url.lastPathComponent) stays closed."
+            return
+        }
+        do {
+            try licence.accept(who: "the user of this device", folder: licences)
+            await open(url)
         } catch {
             status = Self.advice(error)
         }
@@ -117,10 +144,13 @@ final class Conversation: ObservableObject {
         return "first token after \(first) s · \(speed) tokens/s\(full)"
     }
 
-    private static func advice(_ error: Error) -> String {
+    static func advice(_ error: Error) -> String {
         switch error {
         case PunaError.doesNotFit: "This model is too large for this device."
         case PunaError.invalidModel: "This file is no whole model. Download it again."
+        case PunaError.noSpace(let wanted, _): "Free \(wanted / 1_000_000) MB first."
+        case PunaError.downloadFailed(_, let status?): "The server has no such file (\(status))."
+        case PunaError.downloadFailed: "No connection. The next try goes on from here."
         case PunaError.contextFull: "The conversation is full. Open the model again for a new one."
         case PunaError.cancelled, PunaError.closed, is CancellationError: "Stopped."
         default: error.localizedDescription

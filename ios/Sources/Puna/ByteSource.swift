@@ -1,7 +1,7 @@
 import Foundation
 internal import PunaBindings
 
-/// Gives the bytes of a model, where there is neither a file nor a descriptor. See ``Model/open(_:in:progress:)``.
+/// Gives the bytes of a model, where there is neither a file nor a descriptor. See ``Model/open(_:in:licences:progress:)``.
 public protocol ByteSource: Sendable {
     /// How many there are.
     var length: Int64 { get }

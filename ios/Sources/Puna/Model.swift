@@ -21,14 +21,16 @@ public final class Model: Sendable {
         self.handle = handle
     }
 
-    /// Opens the GGUF file at `url` (of a split model: its first part). The weights stay in the file, mapped.
+    /// Opens the GGUF file at `url` (of a split model: its first part). The weights stay in the file, mapped. `licences`:
+    /// the folder where ``Licence/accept(who:folder:)`` keeps what was accepted.
     ///
     /// A URL from a file picker is opened within its security scope.
     ///
     /// - Throws: ``PunaError/unreadable(reason:)``, ``PunaError/invalidModel(what:offset:)``,
-    ///   ``PunaError/unsupportedModel(what:)``, ``PunaError/doesNotFit(needs:has:largestContextTokens:)``;
-    ///   `CancellationError` if the task was cancelled, when the model is closed again.
-    public static func open(_ url: URL) async throws -> Model {
+    ///   ``PunaError/unsupportedModel(what:)``, ``PunaError/licenceNotAccepted(id:summary:)``,
+    ///   ``PunaError/doesNotFit(needs:has:largestContextTokens:)``; `CancellationError` if the task was cancelled, when the
+    ///   model is closed again.
+    public static func open(_ url: URL, licences: URL = Licence.folder) async throws -> Model {
         guard url.isFileURL else {
             throw PunaError.unreadable(reason: "a URL that is not of a file; download it first")
         }
@@ -37,7 +39,7 @@ public final class Model: Sendable {
             let scoped = url.startAccessingSecurityScopedResource()
             defer { if scoped { url.stopAccessingSecurityScopedResource() } }
             #endif
-            return try PunaBindings.Model.open(path: url.path)
+            return try PunaBindings.Model.open(path: url.path, licences: licences.path)
         }
     }
 
@@ -45,14 +47,17 @@ public final class Model: Sendable {
     /// that lies uncompressed inside another. Nothing is copied. The descriptor stays the caller's, who may close it
     /// afterwards.
     ///
-    /// - Throws: as ``open(_:)``.
-    public static func open(descriptor: Int32, offset: Int64 = 0, length: Int64? = nil) async throws -> Model {
+    /// - Throws: as ``open(_:licences:)``.
+    public static func open(
+        descriptor: Int32, offset: Int64 = 0, length: Int64? = nil, licences: URL = Licence.folder
+    ) async throws -> Model {
         guard let from = UInt64(exactly: offset), length ?? 0 >= 0 else {
             throw PunaError.invalidOption(what: "\(length ?? 0) bytes at \(offset), wanted at least 0")
         }
         let bytes = length.map(UInt64.init)
         return try await opening {
-            try PunaBindings.Model.openDescriptor(descriptor: descriptor, offset: from, length: bytes)
+            try PunaBindings.Model.openDescriptor(
+                descriptor: descriptor, offset: from, length: bytes, licences: licences.path)
         }
     }
 
@@ -60,9 +65,9 @@ public final class Model: Sendable {
     /// into a file without a name in `folder`, which is gone with the model: take the app's cache folder. `progress` hears
     /// of each piece, on a background thread.
     ///
-    /// - Throws: as ``open(_:)``; ``PunaError/unreadable(reason:)`` with what the source threw.
+    /// - Throws: as ``open(_:licences:)``; ``PunaError/unreadable(reason:)`` with what the source threw.
     public static func open(
-        _ source: any ByteSource, in folder: URL,
+        _ source: any ByteSource, in folder: URL, licences: URL = Licence.folder,
         progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }
     ) async throws -> Model {
         let path = folder.path
@@ -71,7 +76,7 @@ public final class Model: Sendable {
             do {
                 return try await opening {
                     let native = NativeSource(source, until: stopped, progress)
-                    return try PunaBindings.Model.openSource(source: native, folder: path)
+                    return try PunaBindings.Model.openSource(source: native, folder: path, licences: licences.path)
                 }
             } catch PunaError.unreadable(let reason) {
                 try Task.checkCancellation()

@@ -13,6 +13,9 @@ public enum PunaError: Error, Equatable, Sendable {
     /// The file is valid, and of a kind that this version does not run.
     case unsupportedModel(what: String)
 
+    /// The model's terms ask for acceptance, and nobody has accepted them: ``Licence`` has what a sheet shows.
+    case licenceNotAccepted(id: String, summary: String)
+
     /// The memory is not there; nothing was allocated. `needs` and `has` are bytes, `has` is 0 where the system does not
     /// say. `largestContextTokens` is the longest context that would fit, where that is the question and there is one.
     case doesNotFit(needs: Int64, has: Int64, largestContextTokens: Int?)
@@ -72,6 +75,7 @@ extension PunaError: LocalizedError {
             text
         case .downloadFailed(let text, _): text
         case .noSpace(let wanted, let free): "\(free) bytes are free, wanted \(wanted)"
+        case .licenceNotAccepted(let id, let summary): "the licence \(id) is not accepted: \(summary)"
         case .doesNotFit(let needs, let has, _):
             "needs \(needs) bytes, and \(has) are to be had"
         case .contextFull(let wanted, let used, let contextTokens):
@@ -103,8 +107,7 @@ extension PunaError {
         case .Unreadable(let reason): .unreadable(reason: reason)
         case .InvalidModel(let what, let offset): .invalidModel(what: what, offset: offset.map(Int64.init(clamping:)))
         case .UnsupportedModel(let what): .unsupportedModel(what: what)
-        case .LicenceNotAccepted(let id, let summary):
-            .unsupportedModel(what: "the licence \(id) is not accepted: \(summary)")
+        case .LicenceNotAccepted(let id, let summary): .licenceNotAccepted(id: id, summary: summary)
         case .DoesNotFit(let needs, let has, let largest):
             .doesNotFit(
                 needs: Int64(clamping: needs), has: Int64(clamping: has),

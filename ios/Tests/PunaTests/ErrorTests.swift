@@ -102,23 +102,4 @@ final class ErrorTests: XCTestCase {
         defer { try? FileManager.default.removeItem(at: file) }
         return try await thrown { try await Model.open(file) }
     }
-
-    /// A GGUF file without tensors that says one thing.
-    private func gguf(_ key: String, _ text: String) -> Data {
-        var data = Data("GGUF".utf8)
-        func put<T: FixedWidthInteger>(_ number: T) {
-            withUnsafeBytes(of: number.littleEndian) { data.append(contentsOf: $0) }
-        }
-        func put(_ text: String) {
-            put(UInt64(text.utf8.count))
-            data.append(contentsOf: text.utf8)
-        }
-        put(UInt32(3))
-        put(UInt64(0))
-        put(UInt64(1))
-        put(key)
-        put(UInt32(8))
-        put(text)
-        return data
-    }
 }

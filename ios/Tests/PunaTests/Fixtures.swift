@@ -10,6 +10,35 @@ let modelURL: URL = {
     return URL(fileURLWithPath: path)
 }()
 
+/// That model in `folder`, under another licence: its file says so in as many bytes.
+func licensed(in folder: URL) throws -> URL {
+    var bytes = try Data(contentsOf: modelURL)
+    let said = try XCTUnwrap(bytes.range(of: Data("apache-2.0".utf8), in: 0..<100_000))
+    bytes.replaceSubrange(said, with: Data("llama3.1  ".utf8))
+    let file = folder.appendingPathComponent("licensed.gguf")
+    try bytes.write(to: file)
+    return file
+}
+
+/// A GGUF file without tensors that says one thing.
+func gguf(_ key: String, _ text: String) -> Data {
+    var data = Data("GGUF".utf8)
+    func put<T: FixedWidthInteger>(_ number: T) {
+        withUnsafeBytes(of: number.littleEndian) { data.append(contentsOf: $0) }
+    }
+    func put(_ text: String) {
+        put(UInt64(text.utf8.count))
+        data.append(contentsOf: text.utf8)
+    }
+    put(UInt32(3))
+    put(UInt64(0))
+    put(UInt64(1))
+    put(key)
+    put(UInt32(8))
+    put(text)
+    return data
+}
+
 /// Always the same answers, as short as a test needs.
 func short(_ tokens: Int = 16, contextTokens: Int = 1024) -> ChatOptions {
     ChatOptions(contextTokens: contextTokens, answer: answer(tokens))

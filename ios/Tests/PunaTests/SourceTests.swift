@@ -3,7 +3,7 @@ import Puna
 import XCTest
 
 /// The model's file, piece by piece, and what a reader of a network would do wrong.
-private struct Source: ByteSource {
+struct Source: ByteSource {
     struct Broken: Error {}
 
     let data: Data

@@ -38,6 +38,15 @@ public struct Some: View { public typealias Body = Never }
 @MainActor @preconcurrency @propertyWrapper public struct StateObject<T: AnyObject> {
     public init(wrappedValue: @autoclosure @escaping () -> T) { fatalError() }
     public var wrappedValue: T { fatalError() }
+    public var projectedValue: Observed<T> { fatalError() }
+}
+@MainActor @preconcurrency @propertyWrapper public struct ObservedObject<T: AnyObject> {
+    public init(wrappedValue: T) { fatalError() }
+    public var wrappedValue: T { get { fatalError() } set {} }
+    public var projectedValue: Observed<T> { fatalError() }
+}
+@dynamicMemberLookup public struct Observed<T: AnyObject> {
+    public subscript<V>(dynamicMember path: ReferenceWritableKeyPath<T, V>) -> Binding<V> { fatalError() }
 }
 @propertyWrapper public struct Environment<T> {
     public init(_ path: KeyPath<EnvironmentValues, T>) { fatalError() }
@@ -58,6 +67,22 @@ public struct HStack: View {
 public struct LazyVStack: View {
     public typealias Body = Never
     public init<C: View>(spacing: Double? = nil, @ViewBuilder content: () -> C) { fatalError() }
+}
+public struct List: View {
+    public typealias Body = Never
+    public init<C: View>(@ViewBuilder content: () -> C) { fatalError() }
+}
+public struct Section: View {
+    public typealias Body = Never
+    public init<C: View>(_ title: String, @ViewBuilder content: () -> C) { fatalError() }
+}
+public struct ProgressView: View {
+    public typealias Body = Never
+    public init(value: Double?, total: Double = 1) { fatalError() }
+}
+public struct Link: View {
+    public typealias Body = Never
+    public init(_ title: String, destination: URL) { fatalError() }
 }
 public struct NavigationStack: View {
     public typealias Body = Never
@@ -107,6 +132,7 @@ extension ShapeStyle where Self == Color { public static var secondary: Color { 
 public struct Font { public static var caption: Font { fatalError() } }
 public struct RoundedBorder { public static var roundedBorder: RoundedBorder { fatalError() } }
 public struct IconOnly { public static var iconOnly: IconOnly { fatalError() } }
+public struct TextInputAutocapitalization { public static var never: TextInputAutocapitalization { fatalError() } }
 public struct Selectable { public static var enabled: Selectable { fatalError() } }
 
 extension View {
@@ -123,6 +149,15 @@ extension View {
         isPresented: Binding<Bool>, allowedContentTypes: [UTType],
         onCompletion: @escaping @MainActor (Result<URL, any Error>) -> Void
     ) -> Some { fatalError() }
+    public func sheet<C: View>(isPresented: Binding<Bool>, @ViewBuilder content: @escaping () -> C) -> Some { fatalError() }
+    public func sheet<I: Identifiable, C: View>(
+        item: Binding<I?>, @ViewBuilder content: @escaping (I) -> C
+    ) -> Some { fatalError() }
+    public func interactiveDismissDisabled(_ disabled: Bool = true) -> Some { fatalError() }
+    public func swipeActions<C: View>(@ViewBuilder content: () -> C) -> Some { fatalError() }
+    public func autocorrectionDisabled(_ disabled: Bool = true) -> Some { fatalError() }
+    public func textInputAutocapitalization(_ how: TextInputAutocapitalization?) -> Some { fatalError() }
+    public func accessibilityValue(_ value: String) -> Some { fatalError() }
     public func onChange<V: Equatable>(of value: V, perform: @escaping @MainActor (V) -> Void) -> Some { fatalError() }
     public func id<I: Hashable>(_ id: I) -> Some { fatalError() }
     public func textFieldStyle(_ style: RoundedBorder) -> Some { fatalError() }
