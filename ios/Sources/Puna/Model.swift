@@ -24,30 +24,36 @@ public final class Model: Sendable {
     /// Opens the GGUF file at `url` (of a split model: its first part). The weights stay in the file, mapped. `licences`:
     /// the folder where ``Licence/accept(who:folder:)`` keeps what was accepted.
     ///
-    /// A URL from a file picker is opened within its security scope.
+    /// A URL from a file picker is opened within its security scope. With `progress` the weights are read from storage once, as
+    /// ``preload(progress:)`` does.
     ///
     /// - Throws: ``PunaError/unreadable(reason:)``, ``PunaError/invalidModel(what:offset:)``,
     ///   ``PunaError/unsupportedModel(what:)``, ``PunaError/licenceNotAccepted(id:summary:)``,
     ///   ``PunaError/doesNotFit(needs:has:largestContextTokens:)``; `CancellationError` if the task was cancelled, when the
     ///   model is closed again.
-    public static func open(_ url: URL, licences: URL = Licence.folder) async throws -> Model {
+    public static func open(
+        _ url: URL, licences: URL = Licence.folder,
+        progress: (@Sendable (_ done: Int64, _ total: Int64) -> Void)? = nil
+    ) async throws -> Model {
         guard url.isFileURL else {
             throw PunaError.unreadable(reason: "a URL that is not of a file; download it first")
         }
-        return try await opening {
+        let model = try await opening {
             #if canImport(Darwin)
             let scoped = url.startAccessingSecurityScopedResource()
             defer { if scoped { url.stopAccessingSecurityScopedResource() } }
             #endif
             return try PunaBindings.Model.open(path: url.path, licences: licences.path)
         }
+        if let progress { try await model.preload(progress: progress) }
+        return model
     }
 
     /// Opens `length` bytes (`nil`: all) from `offset` of the open file that `descriptor` numbers: a whole file, or one
     /// that lies uncompressed inside another. Nothing is copied. The descriptor stays the caller's, who may close it
     /// afterwards.
     ///
-    /// - Throws: as ``open(_:licences:)``.
+    /// - Throws: as ``open(_:licences:progress:)``.
     public static func open(
         descriptor: Int32, offset: Int64 = 0, length: Int64? = nil, licences: URL = Licence.folder
     ) async throws -> Model {
@@ -65,7 +71,7 @@ public final class Model: Sendable {
     /// into a file without a name in `folder`, which is gone with the model: take the app's cache folder. `progress` hears
     /// of each piece, on a background thread.
     ///
-    /// - Throws: as ``open(_:licences:)``; ``PunaError/unreadable(reason:)`` with what the source threw.
+    /// - Throws: as ``open(_:licences:progress:)``; ``PunaError/unreadable(reason:)`` with what the source threw.
     public static func open(
         _ source: any ByteSource, in folder: URL, licences: URL = Licence.folder,
         progress: @escaping @Sendable (_ done: Int64, _ total: Int64) -> Void = { _, _ in }

@@ -77,7 +77,7 @@ public final class ModelStore: Sendable {
 public struct StoredModel: Equatable, Identifiable, Sendable {
     /// What it goes by: the file's name without `.gguf`.
     public let name: String
-    /// The file, for ``Model/open(_:licences:)``.
+    /// The file, for ``Model/open(_:licences:progress:)``.
     public let file: URL
     /// Its length.
     public let bytes: Int64

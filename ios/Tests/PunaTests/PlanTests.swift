@@ -26,6 +26,9 @@ final class PlanTests: XCTestCase {
         XCTAssertEqual(last.0, last.1)
         XCTAssertGreaterThan(last.1, try model.info.weightsBytes / 2)
         XCTAssertTrue(zip(all, all.dropFirst()).allSatisfy { $0.0 <= $1.0 })
+        let heardOpening = Shared<Int64>(0)
+        _ = try await Model.open(modelURL) { done, _ in heardOpening.with { $0 = done } }
+        XCTAssertEqual(heardOpening.with { $0 }, last.1)
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }
             try await model.preload()
