@@ -149,7 +149,7 @@ final class Conversation: ObservableObject {
         case PunaError.doesNotFit: "This model is too large for this device."
         case PunaError.invalidModel: "This file is no whole model. Download it again."
         case PunaError.noSpace(let wanted, _): "Free \(wanted / 1_000_000) MB first."
-        case PunaError.downloadFailed(_, let status?): "The server has no such file (\(status))."
+        case PunaError.downloadFailed(_, let status?): "The server answers \(status) in place of the file."
         case PunaError.downloadFailed: "No connection. The next try goes on from here."
         case PunaError.contextFull: "The conversation is full. Open the model again for a new one."
         case PunaError.cancelled, PunaError.closed, is CancellationError: "Stopped."

@@ -31,7 +31,8 @@ final class Library: ObservableObject {
     /// Downloads a model, and returns it if it has come. What has arrived of one that was cancelled stays for the next try.
     func fetch(_ address: String) async -> StoredModel? {
         let address = address.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard download == nil, let url = URL(string: address), url.scheme != nil else {
+        guard download == nil else { return nil }
+        guard let url = URL(string: address), url.scheme != nil else {
             status = "An address begins with https://"
             return nil
         }

@@ -113,6 +113,10 @@ final class StoreTests: XCTestCase, @unchecked Sendable {
         let url = server.url("tiny.gguf")
         let silent = try await thrown { try await self.store.fetch(url, stall: 0.2, tries: 1) }
         guard case .downloadFailed(_, nil) = silent else { return XCTFail("\(silent)") }
+        // It speaks no TLS.
+        let secure = try XCTUnwrap(URL(string: url.absoluteString.replacingOccurrences(of: "http:", with: "https:")))
+        let plain = try await thrown { try await self.store.fetch(secure, stall: 5, tries: 1) }
+        guard case .downloadFailed(_, nil) = plain else { return XCTFail("\(plain)") }
         server.close()
         let gone = try await thrown { try await self.store.fetch(url, tries: 1) }
         guard case .downloadFailed(_, nil) = gone else { return XCTFail("\(gone)") }

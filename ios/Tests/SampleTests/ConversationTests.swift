@@ -80,6 +80,9 @@ final class ConversationTests: XCTestCase, @unchecked Sendable {
             try await Task.sleep(nanoseconds: 5_000_000)
         }
         XCTAssertEqual(library.progress?.total, Int64(bytes.count))
+        let meanwhile = await library.fetch(address)
+        XCTAssertNil(meanwhile)
+        XCTAssertEqual(library.status, "Downloading…")
         library.cancel()
         let stopped = await first.value
         XCTAssertNil(stopped)
