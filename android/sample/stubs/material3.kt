@@ -58,6 +58,20 @@ fun Card(modifier: Modifier = Modifier, content: @Composable ColumnScope.() -> U
 fun LinearProgressIndicator(modifier: Modifier = Modifier): Unit = TODO()
 
 @Composable
+fun LinearProgressIndicator(progress: () -> Float, modifier: Modifier = Modifier): Unit = TODO()
+
+@Composable
+fun AlertDialog(
+    onDismissRequest: () -> Unit,
+    confirmButton: @Composable () -> Unit,
+    modifier: Modifier = Modifier,
+    dismissButton: @Composable (() -> Unit)? = null,
+    icon: @Composable (() -> Unit)? = null,
+    title: @Composable (() -> Unit)? = null,
+    text: @Composable (() -> Unit)? = null,
+): Unit = TODO()
+
+@Composable
 fun Text(
     text: String,
     modifier: Modifier = Modifier,

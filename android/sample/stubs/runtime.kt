@@ -17,6 +17,11 @@ interface MutableState<T> : State<T> {
     override var value: T
 }
 
+class CompositionLocal<T> {
+    val current: T
+        @Composable get() = TODO()
+}
+
 operator fun <T> State<T>.getValue(thisObj: Any?, property: KProperty<*>): T = value
 
 operator fun <T> MutableState<T>.setValue(thisObj: Any?, property: KProperty<*>, value: T) {

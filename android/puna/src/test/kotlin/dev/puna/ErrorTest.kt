@@ -46,13 +46,7 @@ class ErrorTest {
 
     @Test
     fun `a model whose terms nobody has accepted`() = runBlocking<Unit> {
-        // The default model, under another licence: its file says so in as many bytes.
-        val (had, said) = List(2) { "apache-2.0".toByteArray() }
-        "llama3.1  ".toByteArray().copyInto(said)
-        val bytes = File(modelPath).readBytes()
-        val at = (0..100_000).first { i -> had.indices.all { bytes[i + it] == had[it] } }
-        said.copyInto(bytes, at)
-        val model = file(bytes)
+        val model = file(underLlamasLicence())
         val licences = folder.newFolder()
         val e = thrown<PunaException.LicenceNotAccepted> { Model.open(model, licences) }
         assertEquals("llama3.1", e.id)

@@ -18,6 +18,15 @@ internal fun short(tokens: Int = 16): ChatOptions = ChatOptions().apply {
     }
 }
 
+/** The file of the default model, under another licence: it says so in as many bytes. */
+internal fun underLlamasLicence(): ByteArray {
+    val had = "apache-2.0".toByteArray()
+    val bytes = File(modelPath).readBytes()
+    val at = (0..100_000).first { i -> had.indices.all { bytes[i + it] == had[it] } }
+    "llama3.1  ".toByteArray().copyInto(bytes, at)
+    return bytes
+}
+
 /** What [work] throws, which must be an [E]. */
 internal inline fun <reified E : Throwable> thrown(work: () -> Unit): E {
     try {

@@ -29,24 +29,20 @@ import androidx.compose.ui.unit.dp
 
 /** The one screen. */
 @Composable
-fun ChatScreen(
-    state: ScreenState,
-    onPick: () -> Unit,
-    onAsk: (String) -> Unit,
-    onAgain: () -> Unit,
-    onStop: () -> Unit,
-) {
+fun ChatScreen(state: ScreenState, conversation: Conversation, onPick: () -> Unit) {
     Column(Modifier.fillMaxSize().padding(16.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
         Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-            Button(onPick) { Text("Open a model") }
-            Text(state.modelName ?: "No model is open", style = MaterialTheme.typography.titleMedium)
+            Text(state.modelName ?: "No model is open", Modifier.weight(1f), style = MaterialTheme.typography.titleMedium)
+            if (state.modelName != null) TextButton(conversation::leave) { Text("Another model") }
         }
-        if (state.opening) LinearProgressIndicator(Modifier.fillMaxWidth())
+        if (state.opening) LinearProgressIndicator(Modifier.fillMaxWidth().semantics { contentDescription = "Opening" })
         state.problem?.let { Text(it, color = MaterialTheme.colorScheme.error) }
+        if (state.modelName == null) Models(state, conversation, onPick)
         Lines(state.lines, Modifier.weight(1f))
         Text(state.stats, style = MaterialTheme.typography.labelSmall)
-        if (state.modelName != null) Question(state, onAsk, onAgain, onStop)
+        if (state.modelName != null) Question(state, conversation)
     }
+    state.licence?.let { LicenceSheet(it, onAccept = { conversation.accept() }, onDecline = conversation::decline) }
 }
 
 @Composable
@@ -62,15 +58,15 @@ private fun Lines(lines: List<Line>, modifier: Modifier) {
 }
 
 @Composable
-private fun Question(state: ScreenState, onAsk: (String) -> Unit, onAgain: () -> Unit, onStop: () -> Unit) {
+private fun Question(state: ScreenState, conversation: Conversation) {
     var text by remember { mutableStateOf("") }
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         OutlinedTextField(text, { text = it }, Modifier.weight(1f), label = { Text("Ask something") })
         if (state.answering) {
-            Button(onStop) { Text("Stop") }
+            Button(conversation::stop) { Text("Stop") }
         } else {
-            Button({ onAsk(text); text = "" }, enabled = text.isNotBlank()) { Text("Send") }
-            TextButton(onAgain, enabled = state.lines.isNotEmpty()) { Text("Again") }
+            Button({ conversation.ask(text); text = "" }, enabled = text.isNotBlank()) { Text("Send") }
+            TextButton({ conversation.again() }, enabled = state.lines.isNotEmpty()) { Text("Again") }
         }
     }
 }

@@ -38,18 +38,17 @@ class SampleApp : Application() {
 /** Keeps the conversation while the screen turns. */
 class ChatViewModel(application: Application) : AndroidViewModel(application) {
     private val app = application as SampleApp
-    val conversation = Conversation(viewModelScope, app.filesDir.resolve("chats"), app.background.now)
 
-    private var memory: AutoCloseable? = null
+    /** Nothing is computed while nobody looks, and memory is given back when the system is short of it. */
+    val conversation =
+        Conversation(viewModelScope, app.filesDir, app.background.now, follow = { it.trimWithSystem(app) })
 
-    /** Opens what the user picked, and gives memory back when the system is short of it. */
+    /** Opens what the user picked, where it lies. */
     fun open(uri: Uri) {
-        memory?.close()
-        conversation.open { Model.open(app, uri).also { memory = it.trimWithSystem(app) } }
+        conversation.open { Model.open(app, uri) }
     }
 
     override fun onCleared() {
-        memory?.close()
         conversation.close()
     }
 }
@@ -59,20 +58,13 @@ class MainActivity : ComponentActivity() {
         super.onCreate(savedInstanceState)
         setContent {
             val chat = viewModel<ChatViewModel>()
-            val conversation = chat.conversation
-            val state by conversation.state.collectAsState()
+            val state by chat.conversation.state.collectAsState()
             val picker = rememberLauncherForActivityResult(OpenDocument()) { uri ->
                 if (uri != null) chat.open(uri)
             }
             MaterialTheme(if (isSystemInDarkTheme()) darkColorScheme() else lightColorScheme()) {
                 Surface {
-                    ChatScreen(
-                        state,
-                        onPick = { picker.launch(arrayOf("*/*")) },
-                        onAsk = { conversation.ask(it) },
-                        onAgain = { conversation.again() },
-                        onStop = conversation::stop,
-                    )
+                    ChatScreen(state, chat.conversation, onPick = { picker.launch(arrayOf("*/*")) })
                 }
             }
         }
