@@ -38,7 +38,8 @@ public suspend fun Model.Companion.open(file: ParcelFileDescriptor, licences: Fi
     openDescriptor(file.fd, licences = licences)
 
 /**
- * Records that [who] accepts the licence, for every model that is opened with a [context] of this app.
+ * Records that [who] accepts the licence, for every model that is opened with a [context] of this app: in the folder
+ * `licences` of its files, for those that are opened by their path.
  *
  * @throws PunaException.Unwritable
  */
@@ -46,7 +47,7 @@ public fun Licence.accept(context: Context, who: String) {
     accept(who, licences(context))
 }
 
-/** Where an app's acceptances are: also for a model that is opened by its path. */
+/** Where an app's acceptances are. */
 private fun licences(context: Context) = context.filesDir.resolve("licences")
 
 /** Opens the part of a file that the descriptor stands for, and closes it. */

@@ -98,6 +98,16 @@ class AndroidPartsTest {
     }
 
     @Test
+    fun `a licence is accepted once in an app`() = runBlocking<Unit> {
+        val file = folder.newFile("model.gguf").apply { writeBytes(underLlamasLicence()) }
+        val e = thrown<PunaException.LicenceNotAccepted> { Model.open(application, Uri.fromFile(file)) }
+        Licence.of(e.id)!!.accept(application, "a person")
+        answers(Model.open(application, Uri.fromFile(file)))
+        answers(Model.open(file.path, application.filesDir.resolve("licences")))
+        thrown<PunaException.LicenceNotAccepted> { Model.open(file.path) }
+    }
+
+    @Test
     fun `an asset, where it lies in the APK`() = runBlocking<Unit> {
         thrown<PunaException.Unreadable> { Model.openAsset(application, "model.gguf") }
         val apk = folder.newFile("app.apk")
