@@ -10,7 +10,7 @@ internal import PunaBindings
 /// let model = try await Model.open(stored.file)
 /// ```
 ///
-/// Connections are the system's, by `URLSession`. Several processes may use a folder at once.
+/// Connections are the system's, by `URLSession`. Several processes may use a folder at once. Models are left out of backups.
 public final class ModelStore: Sendable {
     private let handle: PunaBindings.ModelStore
     private static let queue = DispatchQueue(label: "dev.puna.store", qos: .utility, attributes: .concurrent)
@@ -43,10 +43,21 @@ public final class ModelStore: Sendable {
             url: url.absoluteString, sha256: sha256, stallSeconds: stall, tries: try unsigned(tries, "tries"))
         let (handle, listener, connection) = (handle, FetchHearer(progress), SystemConnection())
         defer { connection.abort() }
-        return try await cancellable(on: Self.queue) {
+        let stored = try await cancellable(on: Self.queue) {
             StoredModel(
                 try handle.fetch(options: options, connection: connection, listener: listener, cancel: $0))
         }
+        leaveOutOfBackups(stored)
+        return stored
+    }
+
+    /// Models can be downloaded again; backups are for what cannot.
+    private func leaveOutOfBackups(_ stored: StoredModel) {
+        var folder = stored.file.deletingLastPathComponent().deletingLastPathComponent()
+        var values = URLResourceValues()
+        values.isExcludedFromBackup = true
+        // Where that fails a backup is larger, and the model is here all the same.
+        try? folder.setResourceValues(values)
     }
 
     /// What is there, by name.
