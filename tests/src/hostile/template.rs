@@ -67,6 +67,16 @@ fn loops() -> Vec<Case> {
             "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}",
             "nested too deeply",
         ),
+        // The engine's own limit, 500, would let this through.
+        refused(
+            "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}",
+            "nested too deeply",
+        ),
+        // Work that costs nothing but steps.
+        refused(
+            "{% set l = range(1500) | list %}{% for a in l %}{% for b in l %}{% endfor %}{% endfor %}",
+            " steps",
+        ),
         refused(
             "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
             "chat template",
@@ -80,6 +90,9 @@ fn loops() -> Vec<Case> {
 
 /// Texts and lists that double until no memory is left.
 fn growth() -> Vec<Case> {
+    // Work that costs nothing but output.
+    let text = "x".repeat(30_000);
+    let text = format!("{{% for i in range(60) %}}{text}{{% endfor %}}");
     let doubled = |body: &str| {
         let source = format!(
             "{{% set ns = namespace(x='ab', l=[1]) %}}{{% for i in range(1000) %}}{body}{{% endfor %}}"
@@ -94,6 +107,7 @@ fn growth() -> Vec<Case> {
         doubled("{% set ns.x %}{{ ns.x }}{{ ns.x }}{% endset %}"),
         doubled("{{ ns.x }}{% set ns.x = ns.x + ns.x %}"),
         doubled("{% set ns.l = ns.l + ns.l %}"),
+        Case::refused("60 times 30,000 bytes of text", text, "bytes of output"),
         refused("{{ 'a' * 1000000000 }}", "chat template"),
         refused("{{ ('a' * 10000) * 10000 }}", "chat template"),
         refused("{% set x = 'ab' %}{{ x * 1000000000 }}", "chat template"),
