@@ -106,7 +106,9 @@ class SampleTest {
     fun `a download that is cancelled goes on, and one that fails says so`() = runBlocking<Unit> {
         Server(File(modelPath).readBytes()).use { server ->
             server.answer = { if (it == 0) Server.Fault.Stall(5_000_000) else null }
-            Conversation(CoroutineScope(Dispatchers.Default), folder.root).use { conversation ->
+            var opened = 0
+            val follow = { _: Model -> opened += 1; null }
+            Conversation(CoroutineScope(Dispatchers.Default), folder.root, follow = follow).use { conversation ->
                 val job = conversation.download(server.url)!!
                 assertNull("one at a time", conversation.download(server.url))
                 conversation.state.first { it.download?.received == 5_000_000L }
@@ -116,6 +118,8 @@ class SampleTest {
                 conversation.download(server.url)!!.join()
                 assertTrue("${server.asked}", "range: bytes=5000000-" in server.asked[1])
                 assertNotNull(conversation.state.value.modelName)
+                conversation.download(server.url)!!.join()
+                assertEquals("the one that is open stays", 1, opened)
                 server.answer = { Server.Fault.Says("HTTP/1.1 404 Not Found\r\n\r\n") }
                 conversation.download(server.url.replace("tiny", "other"))!!.join()
                 assertTrue("${conversation.state.value}", "404" in conversation.state.value.problem!!)

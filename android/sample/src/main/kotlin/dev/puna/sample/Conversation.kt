@@ -117,7 +117,7 @@ class Conversation(
         mutable.update { it.copy(licence = null, problem = null) }
     }
 
-    /** Downloads a model, or what is still to come of it, and opens it. */
+    /** Downloads a model, or what is still to come of it, and opens it, unless another one is open by then. */
     fun download(url: String): Job? {
         if (downloading?.isActive == true) return null
         return scope.launch {
@@ -130,7 +130,7 @@ class Conversation(
                 mutable.update { it.copy(download = null) }
             }
             showStored()
-            open(stored).join()
+            if (model == null) open(stored).join()
         }.also { downloading = it }
     }
 
