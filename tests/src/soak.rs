@@ -106,6 +106,10 @@ pub struct Left {
 /// of one byte a cycle is more in 1,000.
 const SLACK: usize = 256;
 
+/// Resident bytes that may be more after any number of cycles: holes between what lives, which move with the threads' luck. What
+/// is not given back grows with each cycle.
+const HOLES: u64 = 1 << 20;
+
 /// What a soak showed.
 #[derive(Clone, Copy, Debug)]
 pub struct Soak {
@@ -152,7 +156,8 @@ impl Soak {
         }
     }
 
-    /// What is left that should not be: live bytes, resident bytes over 5 % more, a descriptor, a thread.
+    /// What is left that should not be: live bytes, resident bytes over 5 % more, a descriptor, a thread. In a process of
+    /// a few megabytes 5 % is less than the holes that threads leave in a heap, so less than [`HOLES`] is no finding.
     ///
     /// # Errors
     /// What is left, in words.
@@ -161,7 +166,8 @@ impl Soak {
         if self.after.live_bytes > self.before.live_bytes + SLACK {
             return Err(format!("memory is not freed: {self:?}"));
         }
-        if after.rss_bytes() * 20 > before.rss_bytes() * 21 {
+        let (had, has) = (before.rss_bytes(), after.rss_bytes());
+        if has * 20 > had * 21 && has > had + HOLES {
             return Err(format!("resident memory grew over 5 %: {self:?}"));
         }
         if after.descriptors > before.descriptors {
