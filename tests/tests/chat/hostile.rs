@@ -178,8 +178,12 @@ fn deep_sources_are_refused() {
     ] {
         stopped(&format!("{}{}", open.repeat(2_000), close.repeat(2_000)));
     }
-    let chain = format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(5_000));
-    let _ = run(&chain);
+    // Each is compiled inside the one before.
+    let chain = |n| format!("{{% if 0 %}}{}{{% endif %}}", "{% elif 0 %}".repeat(n));
+    run(&chain(512)).expect("a long chain");
+    let error = stopped(&chain(513));
+    assert!(matches!(error, ChatError::Unsupported { .. }), "{error}");
+    stopped(&chain(5_000));
     let size = stopped(&" ".repeat(1 << 20));
     assert!(
         matches!(

@@ -10,6 +10,9 @@ use crate::chat::ChatError;
 pub(in crate::chat) const MAX_SOURCE: usize = 64 * 1024;
 /// Tokens accepted in one tag, which bounds how deep its expression can be.
 const MAX_TAG_TOKENS: usize = 1024;
+/// `elif`s accepted; the engine compiles each inside the one before, so their number is a depth. Templates of
+/// well-known models have some ten.
+const MAX_ELIFS: usize = 512;
 
 /// Jinja as Hugging Face sets it up: `trim_blocks` and `lstrip_blocks`.
 pub(super) fn syntax() -> Result<SyntaxConfig, ChatError> {
@@ -58,10 +61,11 @@ pub(super) fn normalize(source: &str) -> Result<String, ChatError> {
 /// The literal texts of a template: what stands between its tags, and its strings.
 ///
 /// # Errors
-/// [`ChatError::Syntax`], or [`ChatError::TagTooLong`].
+/// [`ChatError::Syntax`], [`ChatError::Unsupported`] for too many `elif`s, or [`ChatError::TagTooLong`].
 pub(super) fn literals(source: &str) -> Result<Vec<String>, ChatError> {
     let mut found = Vec::new();
     let mut in_tag = 0;
+    let mut elifs = 0;
     for token in tokenize(source, false, syntax()?) {
         let (token, span) = token.map_err(|error| syntax_error(&error))?;
         in_tag += 1;
@@ -70,7 +74,14 @@ pub(super) fn literals(source: &str) -> Result<Vec<String>, ChatError> {
             Token::Str(text) => found.push(text.to_owned()),
             Token::String(text) => found.push(text.into()),
             Token::BlockStart | Token::VariableStart => in_tag = 0,
+            Token::Ident("elif") => elifs += 1,
             _ => {}
+        }
+        if elifs > MAX_ELIFS {
+            return Err(ChatError::Unsupported {
+                line: usize::from(span.start_line),
+                what: "a 513th `elif`",
+            });
         }
         if in_tag > MAX_TAG_TOKENS {
             return Err(ChatError::TagTooLong {
