@@ -11,13 +11,35 @@ use crate::{
 /// Arguments of `cargo xtask asan`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Passed on to `cargo test` [default: the packages that have `unsafe` code, and the tests of all]
+    /// Passed on to `cargo test` [default: all packages but those of tools, without the tests that cannot run so]
     #[arg(last = true)]
     test: Vec<String>,
 }
 
-/// What is tested where nothing else is asked for.
-const DEFAULT: [&str; 6] = ["-p", "puna-kernels", "-p", "puna-core", "-p", "puna-tests"];
+/// What is tested where nothing else is asked for: all that has `unsafe` code in it, and all that calls it.
+const PACKAGES: [&str; 5] = [
+    "puna-kernels",
+    "puna-core",
+    "puna-ffi",
+    "puna-cli",
+    "puna-tests",
+];
+
+/// Tests that cannot run with the sanitizer, and why.
+const LEFT_OUT: [(&str, &str); 5] = [
+    ("the_example_answers", C_COMPILER),
+    ("use_and_misuse", C_COMPILER),
+    ("models_that_were_closed_leave_nothing", RESIDENT),
+    (
+        "a_context_that_does_not_fit_is_refused_with_the_longest_that_would",
+        ADDRESSES,
+    ),
+    ("the_peak_is_the_file_the_cache_and_little_more", RESIDENT),
+];
+const C_COMPILER: &str =
+    "a C compiler links the library, and has not the sanitizer's runtime of Rust";
+const RESIDENT: &str = "measures resident memory, of which the sanitizer keeps what was freed";
+const ADDRESSES: &str = "limits the address space, of which the sanitizer reserves 16 TB";
 
 /// Runs them.
 pub fn run(report: &mut Report, args: &Args) {
@@ -30,7 +52,7 @@ pub fn run(report: &mut Report, args: &Args) {
         command
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTFLAGS", "-Zsanitizer=address");
-        // The allocators of some tests count what they hand out, which includes the sanitizer's own then.
+        // Leaks are looked for by tests of their own. Tests of hostile files see by this variable that all is slower.
         command.env("ASAN_OPTIONS", "detect_leaks=0");
         command.env("CARGO_TARGET_DIR", target_dir().join("asan"));
         command.args([
@@ -42,7 +64,14 @@ pub fn run(report: &mut Report, args: &Args) {
             &target,
         ]);
         if args.test.is_empty() {
-            command.args(DEFAULT);
+            for package in PACKAGES {
+                command.args(["-p", package]);
+            }
+            command.arg("--");
+            for (test, why) in LEFT_OUT {
+                println!("left out: {test}: {why}");
+                command.args(["--skip", test]);
+            }
         } else {
             command.args(&args.test);
         }
