@@ -34,11 +34,13 @@ const PACKAGES: [&str; 4] = ["-p", "puna-kernels", "-p", "puna-core"];
 const WHOLE_MODELS: [&str; 4] = ["-p", "puna-tests", "--test", "every_machine"];
 
 /// And hostile files, which the parser and the tokenizers read alike.
-const HOSTILE: [&str; 12] = [
+const HOSTILE: [&str; 14] = [
     "-p",
     "puna-tests",
     "--test",
     "hostile_gguf",
+    "--test",
+    "hostile_model",
     "--test",
     "hostile_template",
     "--test",
