@@ -3,6 +3,7 @@
 use std::{
     sync::{
         Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
         mpsc::{self, Sender},
     },
     thread,
@@ -44,6 +45,8 @@ struct Memory {
     state: Mutex<State>,
     woken: Condvar,
     asked: Sender<Vec<HttpHeader>>,
+    /// Whether somebody waits for bytes that do not come.
+    waits: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -104,6 +107,7 @@ impl HttpConnection for Memory {
             reason: reason.to_owned(),
         };
         if self.fault == Fault::Silent {
+            self.waits.store(true, SeqCst);
             while !state.closed {
                 state = self.woken.wait(state).unwrap();
             }
@@ -144,18 +148,20 @@ struct Try {
     store: Arc<ModelStore>,
     ears: Arc<Ears>,
     cancel: Arc<CancelFlag>,
+    waits: Arc<AtomicBool>,
 }
 
 impl Try {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let store = ModelStore::at(folder.path().to_str().unwrap().to_owned());
-        let (ears, cancel) = (Arc::default(), CancelFlag::new());
+        let (ears, cancel, waits) = (Arc::default(), CancelFlag::new(), Arc::default());
         Self {
             folder,
             store,
             ears,
             cancel,
+            waits,
         }
     }
 
@@ -172,6 +178,7 @@ impl Try {
             state: Mutex::default(),
             woken: Condvar::new(),
             asked,
+            waits: Arc::clone(&self.waits),
         };
         let options = FetchOptions {
             url: URL.to_owned(),
@@ -267,11 +274,14 @@ fn every_fault_is_an_error_of_its_kind() {
 fn a_cancel_closes_a_connection_that_says_nothing() {
     let new = Try::new();
     let (done, ended) = mpsc::channel();
-    let cancel = Arc::clone(&new.cancel);
+    let (cancel, waits) = (Arc::clone(&new.cancel), Arc::clone(&new.waits));
     let thread = thread::spawn(move || {
         let (result, _) = new.fetch(valid(), Fault::Silent);
         done.send(result).unwrap();
     });
+    while !waits.load(SeqCst) {
+        thread::sleep(Duration::from_millis(1));
+    }
     cancel.cancel();
     // Without the close it would wait for ever.
     let result = ended.recv_timeout(Duration::from_secs(30)).unwrap();
